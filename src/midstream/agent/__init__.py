@@ -1,0 +1,1 @@
+"""Ask, run tools while the answer streams, ask again; stop, steer, limit."""

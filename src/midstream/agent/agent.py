@@ -1,0 +1,113 @@
+"""An agent: a model, its tools, and how far it may go."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import anyio
+
+from midstream.agent.loop import Plan
+from midstream.agent.run import Run
+from midstream.errors import ConfigurationError
+from midstream.events import RunEnded
+from midstream.journal.session import Session
+from midstream.messages import ModelRequest
+from midstream.models.model import Model, Patience
+from midstream.models.resolve import resolve
+from midstream.tools.tool import Tool, tool
+from midstream.turn.retry import Backoff
+
+
+class Agent:
+    """Holds no state of a conversation: any number of runs may go on at once.
+
+    Args:
+        model: `provider:name`, such as `anthropic:claude-sonnet-4-6`, or a Model.
+        tools: functions with or without `@tool`; a dictionary is a tool that the provider runs
+            itself, in the provider's words, such as `{"type": "web_search_20250305", …}`.
+        system: the system prompt.
+        max_turns: the most requests that one run makes, retries not counted.
+        max_tokens: the most tokens that one answer may have.
+        thinking: a budget in tokens (at least 1,024), or "adaptive".
+        api_key, base_url: else from the environment, such as ANTHROPIC_API_KEY.
+        max_parallel_tools: how many tools run at a time.
+        max_attempts: how often one turn is asked for, the first time included.
+        byte_timeout: the longest silence on the wire, in seconds.
+        event_timeout: the longest time without an event, pings not counted, in seconds.
+        backoff, patience: the other settings of waiting and of sizes.
+
+    Raises:
+        ConfigurationError: an unknown provider, no key, or a setting that cannot be.
+    """
+
+    def __init__(
+        self,
+        model: str | Model,
+        tools: Sequence[Tool | Callable[..., Any] | dict[str, Any]] = (),
+        system: str | None = None,
+        max_turns: int = 50,
+        max_tokens: int = 8192,
+        thinking: int | Literal["adaptive"] | None = None,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        max_parallel_tools: int = 16,
+        max_attempts: int = 5,
+        max_arguments: int = 8 << 20,
+        byte_timeout: float = 60.0,
+        event_timeout: float = 300.0,
+        backoff: Backoff | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        _check(max_turns, max_tokens, thinking)
+        patience = patience or Patience(byte_timeout=byte_timeout, event_timeout=event_timeout)
+        if isinstance(model, str):
+            model = resolve(model, api_key, base_url, patience)
+        functions = _named([each for each in tools if not isinstance(each, dict)])
+        self._plan = Plan(
+            model,
+            ModelRequest(
+                model.name,
+                (),
+                system,
+                tuple(each.spec for each in functions.values()),
+                tuple(each for each in tools if isinstance(each, dict)),
+                max_tokens,
+                thinking,
+            ),
+            functions,
+            backoff or Backoff(max_attempts),
+            max_turns,
+            max_parallel_tools,
+            max_arguments,
+        )
+
+    def run(self, prompt: str, session: Session | None = None) -> Run:
+        """A run that answers `prompt`, going on with `session` or beginning a new one."""
+        if not prompt.strip():
+            raise ValueError("the prompt is empty")
+        return Run(self._plan, prompt, session or Session())
+
+    def run_sync(self, prompt: str, session: Session | None = None) -> RunEnded:
+        """`await agent.run(…)` for programs that are not asynchronous."""
+
+        async def wait() -> RunEnded:
+            return await self.run(prompt, session)
+
+        return anyio.run(wait)
+
+
+def _named(tools: Sequence[Tool | Callable[..., Any]]) -> dict[str, Tool]:
+    named: dict[str, Tool] = {}
+    for each in tools:
+        made = each if isinstance(each, Tool) else tool(each)
+        if made.spec.name in named:
+            raise ConfigurationError(f"two tools are named {made.spec.name!r}")
+        named[made.spec.name] = made
+    return named
+
+
+def _check(max_turns: int, max_tokens: int, thinking: int | str | None) -> None:
+    if max_turns < 1 or max_tokens < 1:
+        raise ConfigurationError("max_turns and max_tokens must be at least 1")
+    if isinstance(thinking, int) and thinking < 1024:
+        raise ConfigurationError("a thinking budget must be at least 1,024 tokens")

@@ -1,0 +1,314 @@
+"""The agent loop: ask, run the tools while the answer streams, ask again.
+
+Read it from the top: `drive` is a run, `_turns` its turns, `_whole_turn` one of them over all its
+attempts, `_attempt` one request and its answer. A run is stopped from outside through one cancel
+scope, which is always around exactly one turn; what was shown is then settled and kept.
+"""
+
+import random
+from collections.abc import Sequence
+from itertools import count
+
+import anyio
+from anyio.abc import TaskGroup
+from msgspec import Struct
+from msgspec.structs import replace
+
+from midstream.agent.tally import Clock, Tally, answer_to, calls_of, run_error
+from midstream.concurrency import in_thread
+from midstream.errors import MidstreamError
+from midstream.events import (
+    Event,
+    Interrupted,
+    Outcome,
+    Retrying,
+    RunEnded,
+    RunError,
+    RunStarted,
+    ToolCallReady,
+    TurnDiscarded,
+    TurnEnded,
+    TurnStarted,
+)
+from midstream.feed import Feed
+from midstream.journal import records
+from midstream.journal.session import Session
+from midstream.messages import Message, ModelRequest, StopReason, ToolCall, ToolResult, Usage
+from midstream.models.model import Connection, Model
+from midstream.tools.calls import Bench, ToolCalls
+from midstream.tools.tool import Tool
+from midstream.turn.price import cost_usd, load_prices
+from midstream.turn.retry import Backoff
+from midstream.turn.turn import Turn
+
+MAX_PAUSES = 10  # a server tool that pauses more often in a row is not getting anywhere
+
+End = tuple[Outcome, RunError | None]
+
+
+class Plan(Struct, frozen=True):
+    """What all runs of an agent share.
+
+    Attributes:
+        request: the request without its messages.
+        max_arguments: the most characters that one call's arguments may have.
+    """
+
+    model: Model
+    request: ModelRequest
+    tools: dict[str, Tool]
+    backoff: Backoff
+    max_turns: int
+    max_parallel_tools: int
+    max_arguments: int
+
+
+class Loop:
+    """One run. `drive` it in a task; `cancel` and `interrupt` it from any other."""
+
+    def __init__(self, plan: Plan, session: Session, feed: Feed, tasks: TaskGroup) -> None:
+        self.ended: RunEnded | None = None
+        self.done = anyio.Event()
+        self._plan = plan
+        self._session = session
+        self._feed = feed
+        self._tasks = tasks
+        slots = anyio.CapacityLimiter(plan.max_parallel_tools)
+        kept = (self._call_began, self._call_ended)
+        self._bench = Bench(plan.tools, tasks, slots, feed.emit, *kept)
+        self._tally = Tally()
+        self._number = 0  # of the turn
+        self._pauses = 0
+        self._turn = Turn()
+        self._clock = Clock()
+        self._calls = ToolCalls(self._bench, "")
+        self._scope = anyio.CancelScope()
+        self._cancelled = False
+        self._words: list[str] = []
+
+    # -- from outside --------------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Stop; what was shown is kept."""
+        self._cancelled = True
+        self._scope.cancel()
+
+    def interrupt(self, words: str) -> None:
+        """Stop the turn, keep what was shown, and go on with the user's new words."""
+        self._words.append(words)
+        self._scope.cancel()
+
+    def approve(self, call_id: str, allowed: bool) -> None:
+        self._calls.approve(call_id, allowed)
+
+    # -- the run -------------------------------------------------------------------------------
+
+    async def drive(self, prompt: str) -> None:
+        """Run to the end. The last event is always RunEnded; then the feed is closed."""
+        end: End = ("failed", RunError("internal_error", "a bug in midstream: see the exception"))
+        self._feed.emit(RunStarted(self._session.id, self._plan.model.name))
+        with anyio.CancelScope(shield=True):  # stopped by `cancel` alone, so that it settles
+            try:
+                await self._session.record(self._session.prompt(prompt))
+                async with self._plan.model.connect() as connection:
+                    end = await self._turns(connection)
+            except MidstreamError as error:
+                end = ("failed", run_error(error))
+            finally:
+                await self._give_up()
+                await self._session.record(records.Ended(end[0]))
+                self._end(*end)
+
+    async def _turns(self, connection: Connection) -> End:
+        while self._number < self._plan.max_turns:
+            self._number += 1
+            end: End | None = None
+            with anyio.CancelScope() as self._scope:
+                if self._cancelled or self._words:
+                    self._scope.cancel()
+                end = await self._whole_turn(connection)
+            if self._scope.cancelled_caught:
+                await self._settle()
+            if self._words and not self._cancelled:
+                await self._take_words()
+            elif end or self._cancelled:
+                return end or ("cancelled", None)
+        return "max_turns", None
+
+    def _end(self, outcome: Outcome, error: RunError | None) -> None:
+        tally = self._tally
+        self.ended = RunEnded(
+            outcome,
+            self._turn.settled().text,
+            tally.usage,
+            tally.discarded,
+            tally.cost_usd,
+            tally.first_ttft,
+            tally.overlap,
+            self._number,
+            error,
+        )
+        self._feed.emit(self.ended)
+        self._feed.close()
+        self.done.set()
+
+    # -- a turn --------------------------------------------------------------------------------
+
+    async def _whole_turn(self, connection: Connection) -> End | None:
+        """Ask until an answer is whole, then commit it. Returns how the run ends, if it does."""
+        self._turn = Turn()
+        self._calls = ToolCalls(self._bench, f"{self._session.id}/{len(self._session.messages)}")
+        await anyio.lowlevel.checkpoint()
+        for attempt in count(1):
+            self._clock = Clock()
+            try:
+                await self._attempt(connection, attempt)
+            except MidstreamError as error:
+                await self._discard(attempt, error)
+            else:
+                return await self._commit()
+        raise AssertionError("count() ended")
+
+    async def _attempt(self, connection: Connection, attempt: int) -> None:
+        clock, turn = self._clock, Turn(self._plan.max_arguments)
+        self._turn = turn
+        request = replace(self._plan.request, messages=self._session.conversation)
+        await self._session.record(records.Began(self._number, attempt))
+        self._feed.emit(TurnStarted(self._number, attempt))
+        async with connection.ask(request) as batches:
+            async for batch in batches:
+                for event in batch:
+                    sealed = turn.feed(event)
+                    if isinstance(event, Event):
+                        self._feed.emit(event)
+                    for each in sealed:
+                        self._start(each.call, each.problem)
+                if clock.first is None and turn.begun:
+                    clock.first_token()
+                    self._tasks.start_soon(self._load_prices)
+            clock.stop()
+        turn.check_whole()
+
+    def _start(self, call: ToolCall, problem: str) -> None:
+        if not problem:
+            self._feed.emit(ToolCallReady(call.id, call.name, call.input))
+        self._calls.start(call, problem)
+
+    async def _discard(self, attempt: int, error: MidstreamError) -> None:
+        """Throw the attempt away, and wait until it may be made again.
+
+        Raises:
+            MidstreamError: `error`, when there is no sense in asking again.
+        """
+        self._tally.discarded += self._turn.usage
+        self._turn = Turn()
+        self._calls.discard()
+        await self._session.record(records.Discarded(self._number, attempt, str(error)))
+        self._feed.emit(TurnDiscarded(self._number, attempt, str(error)))
+        delay = self._plan.backoff.delay_s(attempt, error, random.random())
+        if delay is None:
+            raise error
+        self._feed.emit(Retrying(attempt + 1, delay, str(error)))
+        await anyio.sleep(delay)
+
+    async def _commit(self) -> End | None:
+        """Wait for the calls, then make the turn part of the conversation: all of it at once."""
+        turn, clock = self._turn, self._clock
+        refused = turn.stop is StopReason.REFUSAL
+        self._calls.release()
+        message = Message("assistant", ()) if refused else turn.message()
+        calls = calls_of(message)
+        results = await self._calls.results(calls)
+        untold = await self._calls.leftovers(calls)
+        price = await self._price()
+        overlap = self._calls.overlap(clock.began, clock.ended)
+        self._tally.count(turn.usage, price, clock.first, overlap)
+        with anyio.CancelScope(shield=True):
+            if not refused:
+                untold = await self._keep(message, results, untold, settled=False)
+            if untold:
+                await self._session.record(records.Untold(untold))
+            self._calls = ToolCalls(self._bench, "")
+        self._feed.emit(
+            TurnEnded(self._number, turn.stop, turn.usage, price, clock.first, overlap, message)
+        )
+        return self._next(calls)
+
+    async def _keep(
+        self, message: Message, results: Sequence[ToolResult], untold: str, *, settled: bool
+    ) -> str:
+        """Record a message and its results as one; return what could not yet be told."""
+        notes = (*self._session.untold, untold)
+        answer, told = answer_to(message, results, () if settled else notes)
+        await self._session.record(records.Committed(self._number, message, answer, settled, told))
+        return "" if told else untold
+
+    def _next(self, calls: Sequence[ToolCall]) -> End | None:
+        """How the run ends with this turn, or None if it goes on."""
+        if calls:
+            self._pauses = 0
+            return None
+        match self._turn.stop:
+            case StopReason.PAUSE_TURN | StopReason.COMPACTION:
+                self._pauses += 1
+                return None if self._pauses <= MAX_PAUSES else ("max_turns", None)
+            case StopReason.REFUSAL:
+                words = self._turn.stop_detail or "the model refused to answer"
+                self._turn = Turn()  # the refused part is not the run's answer either
+                return "refusal", RunError("refusal", words)
+            case StopReason.MAX_TOKENS | StopReason.CONTEXT_WINDOW:
+                return "max_tokens", None
+            case StopReason.UNKNOWN:
+                words = f"the provider stopped for an unknown reason: {self._turn.stop_word}"
+                return "failed", RunError("unknown_stop", words)
+            case StopReason.END_TURN | StopReason.STOP_SEQUENCE | StopReason.TOOL_USE:
+                return "completed", None
+
+    # -- when it is stopped --------------------------------------------------------------------
+
+    async def _settle(self) -> None:
+        """Keep what was shown and can be sent back; answer every call with what is true of it."""
+        by = "cancelled" if self._cancelled else "interrupted"
+        self._calls.stop(f"{by} by the user")
+        message = self._turn.settled()
+        calls = calls_of(message)
+        results = await self._calls.results(calls)
+        untold = await self._calls.leftovers(calls)
+        await self._keep(message, results, "", settled=True)
+        if untold:
+            await self._session.record(records.Untold(untold))
+        self._calls = ToolCalls(self._bench, "")
+        self._tally.count(self._turn.usage, await self._price(), self._clock.first, 0.0)
+        if self._cancelled:
+            self._feed.emit(Interrupted(None))
+
+    async def _take_words(self) -> None:
+        words, self._words = "\n\n".join(self._words), []
+        self._feed.emit(Interrupted(words))
+        await self._session.record(self._session.prompt(words))
+
+    async def _give_up(self) -> None:
+        """Stop what still runs. Nothing of an open turn is kept, but its tools did run."""
+        self._calls.stop("the run ended")
+        if untold := await self._calls.leftovers(()):
+            await self._session.record(records.Untold(untold))
+
+    # -- the rim -------------------------------------------------------------------------------
+
+    async def _call_began(self, call: ToolCall, effects: str) -> None:
+        began = records.CallBegan(self._number, call.id, call.name, call.input, effects)
+        await self._session.record(began)
+
+    async def _call_ended(self, result: ToolResult) -> None:
+        await self._session.record(records.CallEnded(self._number, result))
+
+    async def _load_prices(self) -> None:
+        if self._plan.model.provider != "sim":  # what is simulated costs nothing and has no price
+            await in_thread(load_prices)
+
+    async def _price(self) -> float | None:
+        provider, usage = self._plan.model.provider, self._turn.usage
+        if provider == "sim" or usage == Usage():
+            return None
+        model = self._turn.model or self._plan.model.name
+        return await in_thread(lambda: cost_usd(provider, model, usage))

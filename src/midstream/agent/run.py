@@ -1,0 +1,152 @@
+"""One run of an agent, as its user holds it."""
+
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
+from typing import Any
+
+from midstream.agent.loop import Loop, Plan
+from midstream.concurrency import task_group
+from midstream.events import Outcome, RunEnded, RunEvent
+from midstream.feed import Feed, FeedReader
+from midstream.journal.session import Session
+from midstream.messages import Usage
+
+
+class Run(AsyncIterator[RunEvent]):
+    """A run: enter it to read its events, or await it for its end.
+
+        async with agent.run("…") as run:
+            async for event in run:
+                ...
+
+        ended = await agent.run("…")
+
+    Leaving the context before the end cancels the run: the connection is closed, running tools are
+    stopped and awaited, and what was shown is kept in the session.
+    """
+
+    def __init__(self, plan: Plan, prompt: str, session: Session) -> None:
+        self.id = uuid.uuid4().hex
+        self.session = session
+        self._plan = plan
+        self._prompt = prompt
+        self._loop: Loop | None = None
+        self._feed: Feed | None = None
+        self._reader: FeedReader | None = None
+        self._context: AbstractAsyncContextManager[None] | None = None
+
+    # -- its life ------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> "Run":
+        if self._context:
+            raise RuntimeError("this run has begun already; agent.run() makes another one")
+        self._context = self._running()
+        await self._context.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        assert self._context is not None
+        return await self._context.__aexit__(kind, error, traceback)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncGenerator[None]:
+        feed = self._feed = Feed(self.id)
+        self._reader = feed.reader()
+        async with task_group() as tasks:
+            self._loop = Loop(self._plan, self.session, feed, tasks)
+            tasks.start_soon(self._loop.drive, self._prompt)
+            try:
+                yield
+            finally:
+                self._loop.cancel()
+
+    def __await__(self) -> Generator[Any, None, RunEnded]:
+        return self._end().__await__()
+
+    async def _end(self) -> RunEnded:
+        if self._context is None:
+            async with self:
+                return await self._end()
+        assert self._loop is not None
+        await self._loop.done.wait()
+        assert self._loop.ended is not None
+        return self._loop.ended
+
+    # -- its events ----------------------------------------------------------------------------
+
+    def __aiter__(self) -> "Run":
+        return self
+
+    async def __anext__(self) -> RunEvent:
+        if self._reader is None:
+            raise RuntimeError("enter the run first: async with agent.run(…) as run")
+        return await self._reader.__anext__()
+
+    @property
+    def unread(self) -> int:
+        """How many events can be read without waiting."""
+        return self._reader.behind if self._reader else 0
+
+    def events(self, after: int = 0) -> FeedReader:
+        """Another reader, with a place of its own: every event whose `seq` is above `after`.
+
+        Raises:
+            EventsGone: some of those are no longer held.
+        """
+        if self._feed is None:
+            raise RuntimeError("enter the run first: async with agent.run(…) as run")
+        return self._feed.reader(after)
+
+    # -- what can be done to it ----------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Stop the run. Its last event comes once everything is settled."""
+        self._running_loop().cancel()
+
+    def interrupt(self, text: str) -> None:
+        """Stop the turn, keep what was shown of it, and go on with the user's new words."""
+        if not text.strip():
+            raise ValueError("there are no words to go on with; run.cancel() stops the run")
+        if self._running_loop().ended:
+            raise RuntimeError("the run has ended; agent.run(text, session=run.session) goes on")
+        self._running_loop().interrupt(text)
+
+    def approve(self, call_id: str, allowed: bool) -> None:
+        """Answer an ApprovalRequested event.
+
+        Raises:
+            KeyError: no call with this id is waiting for an answer.
+        """
+        self._running_loop().approve(call_id, allowed)
+
+    def _running_loop(self) -> Loop:
+        if self._loop is None:
+            raise RuntimeError("the run has not begun: async with agent.run(…) as run")
+        return self._loop
+
+    # -- how it ended --------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> RunEnded | None:
+        """The last event, once it has come."""
+        return self._loop.ended if self._loop else None
+
+    @property
+    def text(self) -> str:
+        """The last turn's text; empty until the run has ended."""
+        return self.ended.text if self.ended else ""
+
+    @property
+    def usage(self) -> Usage:
+        return self.ended.usage if self.ended else Usage()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        return self.ended.outcome if self.ended else None

@@ -1,0 +1,85 @@
+"""What a run has cost so far, in tokens, money and time; and the small change of its loop."""
+
+from collections.abc import Sequence
+
+import anyio
+
+from midstream.errors import MidstreamError, ProviderError, StreamError
+from midstream.events import RunError
+from midstream.messages import Message, Opaque, Text, ToolCall, ToolResult, Usage
+
+
+class Clock:
+    """The times of one attempt, in seconds of the event loop's clock."""
+
+    def __init__(self) -> None:
+        self.began = self.ended = anyio.current_time()
+        self.first: float | None = None  # seconds from the request to the first token
+
+    def first_token(self) -> None:
+        self.first = anyio.current_time() - self.began
+
+    def stop(self) -> None:
+        self.ended = anyio.current_time()
+
+
+class Tally:
+    """Sums over the turns of a run."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self.discarded = Usage()
+        self.overlap = 0.0
+        self.first_ttft: float | None = None
+        self._turns = 0
+        self._costs: list[float | None] = []
+
+    @property
+    def cost_usd(self) -> float | None:
+        """None as soon as the price of one turn is unknown: half a sum would be a wrong one."""
+        known = [cost for cost in self._costs if cost is not None]
+        return sum(known) if known and len(known) == len(self._costs) else None
+
+    def count(
+        self, usage: Usage, cost_usd: float | None, ttft: float | None, overlap: float
+    ) -> None:
+        """Add one turn that is kept."""
+        if not self._turns:
+            self.first_ttft = ttft
+        self._turns += 1
+        self.usage += usage
+        self.overlap += overlap
+        if usage != Usage():
+            self._costs.append(cost_usd)
+
+
+def calls_of(message: Message) -> list[ToolCall]:
+    return [block for block in message.blocks if isinstance(block, ToolCall)]
+
+
+def answer_to(
+    message: Message, results: Sequence[ToolResult], notes: Sequence[str]
+) -> tuple[Message | None, bool]:
+    """The user message with the results of a turn's calls, and whether it carries the notes.
+
+    Where the provider has tools of its own at work, words beside the results may be refused; the
+    notes then wait for a later message.
+    """
+    if not results:
+        return None, False
+    alone = any(
+        isinstance(block, Opaque) or (isinstance(block, ToolCall) and block.opaque)
+        for block in message.blocks
+    )
+    words = () if alone else tuple(Text(note) for note in notes if note)
+    return Message("user", (*results, *words)), bool(words)
+
+
+def run_error(error: MidstreamError) -> RunError:
+    match error:
+        case ProviderError(kind=kind, status=status, request_id=request_id):
+            return RunError(kind, str(error), status, request_id)
+        case StreamError(kind=kind):
+            return RunError(kind, str(error))
+        case _:
+            return RunError("configuration_error", str(error))

@@ -1,0 +1,112 @@
+"""`midstream PROMPT`: one question, one answer, and out."""
+
+import os
+import sys
+from typing import Literal
+
+import click
+
+from midstream.errors import ConfigurationError
+
+EPILOG = """\b
+Commands: midstream demo  shows it all without a key.
+Exit status: 0 completed, 1 failed, 2 wrong usage, 3 ended short (turns, tokens,
+refusal), 4 no or wrong key or bad configuration, 130 cancelled."""
+
+
+class Thinking(click.ParamType[int | str]):
+    name = "tokens"
+
+    def convert(self, value: object, param: object, ctx: object) -> int | str:
+        if value == "adaptive":
+            return "adaptive"
+        try:
+            budget = int(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is neither a number of tokens nor 'adaptive'")
+        if budget < 1024:
+            self.fail("a budget must be at least 1024 tokens")
+        return budget
+
+
+@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("prompt", required=False)
+@click.option("-m", "--model", metavar="PROVIDER:NAME", help="Such as anthropic:claude-sonnet-4-6.")
+@click.option("--base-url", metavar="URL", help="Where the provider's API is.")
+@click.option("-s", "--system", metavar="TEXT", help="The system prompt.")
+@click.option(
+    "-t",
+    "--tools",
+    multiple=True,
+    metavar="MODULE|FILE.py[:NAME]",
+    help="Add Python tools: every @tool in it, or one. Repeatable.",
+)
+@click.option("-p", "--print", "print_", is_flag=True, help="Answer and exit, even on a terminal.")
+@click.option(
+    "-o",
+    "--output-format",
+    type=click.Choice(["text", "json", "stream-json"]),
+    default="text",
+    show_default=True,
+    help="stream-json: one event a line.",
+)
+@click.option("--max-turns", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--max-tokens", type=click.IntRange(1), default=8192, show_default=True)
+@click.option("--thinking", type=Thinking(), metavar="TOKENS", help="A budget, or 'adaptive'.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("-V", "--version", is_flag=True, help="Show the version and exit.")
+def command(
+    prompt: str | None,
+    model: str | None,
+    base_url: str | None,
+    system: str | None,
+    tools: tuple[str, ...],
+    print_: bool,
+    output_format: str,
+    max_turns: int,
+    max_tokens: int,
+    thinking: int | Literal["adaptive"] | None,
+    debug: bool,
+    version: bool,
+) -> int:
+    """Answer PROMPT, or what is piped in, or both. Each tool starts while the model still talks."""
+    from midstream.cli.play import Question, play
+
+    question = Question(
+        words(prompt),
+        model or default_model(base_url),
+        base_url,
+        system,
+        tools,
+        output_format,
+        max_turns,
+        max_tokens,
+        thinking,
+    )
+    return play(question)
+
+
+def words(prompt: str | None) -> str:
+    """The prompt: the argument, then what is piped in."""
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else read_stdin()
+    joined = "\n\n".join(part for part in (prompt or "", piped.strip()) if part.strip())
+    if not joined:
+        raise click.UsageError('no prompt: midstream "What is …?", or pipe one in')
+    return joined
+
+
+def read_stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode(errors="replace")
+    except OSError:  # stdin is closed, or is not to be read from
+        return ""
+
+
+def default_model(base_url: str | None) -> str:
+    """By which key is set; without any the simulator answers, and says so."""
+    if os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN"):
+        return "anthropic:claude-sonnet-4-6"
+    if base_url:
+        raise ConfigurationError("--base-url needs a key: set ANTHROPIC_API_KEY")
+    click.echo("midstream: no key is set, so the simulator answers (ANTHROPIC_API_KEY)", err=True)
+    return "sim:"

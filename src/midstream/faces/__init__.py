@@ -1,0 +1,1 @@
+"""Showing a run: what a person, or a program, sees of its events."""

@@ -1,0 +1,218 @@
+"""The plainest faces: text as it arrives with a line for each tool, and events as JSON lines."""
+
+import re
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from midstream.events import (
+    ApprovalGiven,
+    ApprovalRequested,
+    Interrupted,
+    Retrying,
+    RunEnded,
+    RunError,
+    RunEvent,
+    RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallReady,
+    ToolCallStarted,
+    ToolFinished,
+    ToolInputDelta,
+    ToolProgress,
+    ToolStarted,
+    TurnDiscarded,
+    TurnEnded,
+    TurnStarted,
+)
+from midstream.faces.figures import Figures
+
+# What a model or a tool says is data. No escape sequence, no cursor movement and no reversed text
+# of theirs reaches a terminal; newline and tab do.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+LONGEST_PREVIEW = 100
+
+
+def printable(text: str) -> str:
+    return UNPRINTABLE.sub("", text)
+
+
+class Piece(Struct, frozen=True):
+    """What one event adds: to the answer, and to what is said beside it."""
+
+    answer: str = ""
+    beside: str = ""
+
+
+NOTHING = Piece()
+
+
+class Face(Protocol):
+    def show(self, event: RunEvent) -> Piece: ...
+
+
+class JsonLines:
+    """`stream-json`: every event, one JSON object a line, as it happens."""
+
+    def show(self, event: RunEvent) -> Piece:
+        return Piece(msgspec.json.encode(event).decode() + "\n")
+
+
+class JsonAtEnd:
+    """`json`: one object at the end, the fields of `run_ended` and the session's id."""
+
+    def __init__(self) -> None:
+        self._session = ""
+
+    def show(self, event: RunEvent) -> Piece:
+        if isinstance(event, RunStarted):
+            self._session = event.session
+        if not isinstance(event, RunEnded):
+            return NOTHING
+        fields = msgspec.to_builtins(event) | {"session": self._session}
+        return Piece(msgspec.json.encode(fields).decode() + "\n", error_line(event))
+
+
+class PlainText:
+    """`text`: the answer as it streams; tools, trouble and figures as lines beside it.
+
+    Args:
+        terminal: the answer goes to a terminal, and the lines beside it go to the same. They then
+            stand between the lines of the answer, and thinking is shown among them.
+        colour: dim what is not the answer.
+        priced_as: a model whose price stands in for that of a simulated one.
+    """
+
+    def __init__(self, *, terminal: bool, colour: bool, priced_as: str | None = None) -> None:
+        self._terminal = terminal
+        self._colour = colour
+        self._figures = Figures(priced_as)
+        self._inputs: dict[str, str] = {}
+        self._line_open = False  # the answer's last line has not ended
+        self._thinking = False
+        self._shown = False  # this attempt has shown a part of the answer
+
+    def show(self, event: RunEvent) -> Piece:  # noqa: C901 - one case for each event there is
+        self._figures.see(event)
+        match event:
+            case TextDelta(_, text):
+                return self._answer(printable(text))
+            case ThinkingDelta(_, text):
+                return self._think(printable(text)) if self._terminal else NOTHING
+            case ToolCallReady(call_id, _, given):
+                self._inputs[call_id] = arguments(given)
+                return NOTHING
+            case ToolStarted(call_id, name):
+                return self._beside(f"▶ {name}({self._inputs.get(call_id, '')})")
+            case ToolProgress(_, message, fraction):
+                done = "" if fraction is None else f"{fraction:4.0%} "
+                return self._beside(f"… {done}{message}")
+            case ToolFinished():
+                return self._beside(finished(event))
+            case ApprovalRequested(_, name, given):
+                return self._beside(f"? {name}({arguments(given)}) waits for approval")
+            case TurnDiscarded(_, _, reason):
+                return self._withdraw(reason)
+            case Retrying(attempt, delay, _):
+                return self._beside(f"↻ attempt {attempt} in {delay:.1f} s")
+            case Interrupted(text):
+                return self._beside("■ stopped" if text is None else f"■ {text}")
+            case RunEnded():
+                return self._end(event)
+            case TurnStarted():
+                self._shown = False
+                return NOTHING
+            case TurnEnded():
+                return self._break()
+            case RunStarted() | ToolCallStarted() | ToolInputDelta() | ApprovalGiven():
+                return NOTHING
+
+    def _answer(self, text: str) -> Piece:
+        if not text:
+            return NOTHING
+        before = self._dim("\n") if self._thinking else ""
+        self._thinking, self._shown = False, True
+        self._line_open = not text.endswith("\n")
+        return Piece(before + text)
+
+    def _think(self, text: str) -> Piece:
+        before = "" if self._thinking else self._break().answer
+        self._thinking = True
+        return Piece(before + self._dim(text))
+
+    def _break(self) -> Piece:
+        """End the line that is open, so that something else can stand on the next."""
+        open_, self._line_open = self._line_open or self._thinking, False
+        self._thinking = False
+        return Piece("\n") if open_ else NOTHING
+
+    def _beside(self, line: str) -> Piece:
+        dim = self._dim("  " + printable(line).replace("\n", " ")) + "\n"
+        if not self._terminal:
+            return Piece(beside=dim)
+        return Piece(self._break().answer + dim)
+
+    def _withdraw(self, reason: str) -> Piece:
+        line = self._beside(f"× {reason}")
+        if not self._shown:
+            return line
+        # What was shown cannot be taken back here, so whoever reads it must be able to tell.
+        again = "" if self._terminal else self._break().answer + "[the answer starts again]\n"
+        return Piece(line.answer + again, line.beside)
+
+    def _end(self, event: RunEnded) -> Piece:
+        lines = self._dim(self._figures.line(event)) + "\n" + error_line(event)
+        broken = self._break().answer
+        return Piece(broken + lines) if self._terminal else Piece(broken, lines)
+
+    def _dim(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[0m" if self._colour and text.strip() else text
+
+
+def arguments(given: dict[str, object]) -> str:
+    shown = ", ".join(
+        f"{key}={msgspec.json.encode(value).decode()}" for key, value in given.items()
+    )
+    return preview(shown)
+
+
+def finished(event: ToolFinished) -> str:
+    said = event.output if isinstance(event.output, str) else f"{len(event.output)} parts"
+    mark = "✗" if event.is_error else "✓"
+    how = "reused" if event.reused else f"{event.seconds:.2f} s"
+    return f"{mark} {event.name} {how} → {preview(said)}"
+
+
+def preview(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= LONGEST_PREVIEW else flat[: LONGEST_PREVIEW - 1] + "…"
+
+
+def error_line(event: RunEnded) -> str:
+    """The one line that says why a run did not complete, or nothing."""
+    why = _why(event)
+    return printable(f"midstream: {event.outcome}: {why}").replace("\n", " ") + "\n" if why else ""
+
+
+def _why(event: RunEnded) -> str:
+    match event.outcome:
+        case "completed" | "cancelled":
+            return ""
+        case "max_turns":
+            return f"stopped after {event.turns} turns; --max-turns allows more"
+        case "max_tokens":
+            return "the answer was cut at the token limit; --max-tokens allows more"
+        case "max_cost":
+            return "the cost limit was reached"
+        case "failed" | "refusal":
+            return _failure(event.error)
+
+
+def _failure(error: RunError | None) -> str:
+    if error is None:
+        return "the run failed"
+    status = f" (status {error.status})" if error.status else ""
+    request = f", request {error.request_id}" if error.request_id else ""
+    return f"{error.message}{status}{request}"

@@ -1,0 +1,165 @@
+"""The fan-out of a run's events: one writer, any number of readers, none of whom it waits for."""
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+import anyio
+from msgspec.structs import force_setattr
+
+from midstream.errors import EventsGone
+from midstream.events import Delta, RunEvent, TextDelta, ThinkingDelta, ToolInputDelta
+
+DELTAS = frozenset({TextDelta, ThinkingDelta, ToolInputDelta})
+
+
+class Feed:
+    """Numbers the events of one run and hands them to its readers.
+
+    Args:
+        run: the run's id, which every event carries.
+        clock: seconds, monotonic.
+        history: how many of the latest events are held for readers who come later.
+    """
+
+    def __init__(
+        self, run: str, clock: Callable[[], float] = time.monotonic, history: int = 1024
+    ) -> None:
+        self.run = run
+        self.closed = False
+        self._clock = clock
+        self._began = clock()
+        self._seq = 0
+        self._history: deque[RunEvent] = deque(maxlen=history)
+        self._readers: set[FeedReader] = set()
+
+    def emit(self, event: RunEvent) -> None:
+        """Tell an event to every reader. Never waits.
+
+        The event gets its number and time here, before anyone sees it; that is the only moment at
+        which an event changes. (A copy would cost as much as the event.)
+        """
+        self._seq += 1
+        force_setattr(event, "run", self.run)
+        force_setattr(event, "seq", self._seq)
+        force_setattr(event, "t", self._clock() - self._began)
+        self._history.append(event)
+        for reader in self._readers:
+            reader.push(event)
+
+    def close(self) -> None:
+        """No more events: readers end once they have read what is left."""
+        self.closed = True
+        for reader in self._readers:
+            reader.wake()
+
+    def reader(self, after: int = 0) -> "FeedReader":
+        """A reader of every event whose number is greater than `after`.
+
+        Raises:
+            EventsGone: some of those events are no longer held.
+        """
+        oldest = self._history[0].seq if self._history else self._seq + 1
+        if after + 1 < oldest:
+            raise EventsGone(f"events {after + 1} to {oldest - 1} are no longer held")
+        reader = FeedReader(self)
+        for event in self._history:
+            if event.seq > after:
+                reader.push(event)
+        self._readers.add(reader)
+        return reader
+
+    def forget(self, reader: "FeedReader") -> None:
+        self._readers.discard(reader)
+
+
+class FeedReader(AsyncIterator["RunEvent"]):
+    """One reader's place in a feed.
+
+    What it has not read yet waits here. Deltas of one block join while they wait, unless another
+    event stands between them: so a reader that has fallen behind holds one delta for each open
+    block between two other events, loses no text, and still reads in the order of the numbers.
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        # A run of deltas with no other event between them is one dictionary, in order of the last
+        # numbers; any other event stands for itself.
+        self._pending: deque[RunEvent | dict[object, Joined]] = deque()
+        self._waiting: anyio.Event | None = None
+
+    def push(self, event: RunEvent) -> None:
+        if type(event) in DELTAS:
+            self._join(event)  # type: ignore[arg-type]  # the set names the members of Delta
+        else:
+            self._pending.append(event)
+        if self._waiting:
+            self.wake()
+
+    def _join(self, delta: Delta) -> None:
+        window = self._pending[-1] if self._pending else None
+        if not isinstance(window, dict):
+            window = {}
+            self._pending.append(window)
+        place = delta.id if isinstance(delta, ToolInputDelta) else (type(delta), delta.index)
+        joined = window.pop(place, None) or Joined()
+        joined.add(delta)
+        window[place] = joined
+
+    def wake(self) -> None:
+        if self._waiting:
+            self._waiting.set()
+            self._waiting = None
+
+    def __aiter__(self) -> "FeedReader":
+        return self
+
+    async def __anext__(self) -> RunEvent:
+        while not self._pending:
+            if self._feed.closed:
+                self.close()
+                raise StopAsyncIteration
+            self._waiting = self._waiting or anyio.Event()
+            await self._waiting.wait()
+        first = self._pending[0]
+        if not isinstance(first, dict):
+            self._pending.popleft()
+            return first
+        joined = first.pop(next(iter(first)))
+        if not first:
+            self._pending.popleft()
+        return joined.event()
+
+    @property
+    def behind(self) -> int:
+        """How many events wait to be read, joined deltas counting as one."""
+        return sum(len(item) if isinstance(item, dict) else 1 for item in self._pending)
+
+    def close(self) -> None:
+        """Read no more."""
+        self._feed.forget(self)
+
+
+class Joined:
+    """Deltas of one block that nobody has read yet."""
+
+    __slots__ = ("_last", "_parts")
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._last: Delta | None = None
+
+    def add(self, delta: Delta) -> None:
+        self._parts.append(delta.json if isinstance(delta, ToolInputDelta) else delta.text)
+        self._last = delta
+
+    def event(self) -> Delta:
+        last = self._last
+        assert last is not None  # a Joined is made to be added to
+        if len(self._parts) == 1:
+            return last
+        whole = "".join(self._parts)
+        stamp = {"run": last.run, "seq": last.seq, "t": last.t, "agent": last.agent}
+        if isinstance(last, ToolInputDelta):
+            return ToolInputDelta(last.id, whole, **stamp)  # type: ignore[arg-type]
+        return type(last)(last.index, whole, **stamp)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Sessions: append-only records, and the conversation as a fold over them."""

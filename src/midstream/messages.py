@@ -1,0 +1,121 @@
+"""The conversation as it is stored and sent: messages made of blocks."""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from msgspec import Struct
+
+
+class StopReason(StrEnum):
+    """Why the model stopped writing. A word that is not here arrives as UNKNOWN."""
+
+    END_TURN = "end_turn"
+    TOOL_USE = "tool_use"
+    STOP_SEQUENCE = "stop_sequence"
+    MAX_TOKENS = "max_tokens"
+    CONTEXT_WINDOW = "model_context_window_exceeded"
+    PAUSE_TURN = "pause_turn"
+    COMPACTION = "compaction"
+    REFUSAL = "refusal"
+    UNKNOWN = "unknown"
+
+
+class Usage(Struct, frozen=True):
+    """Tokens billed. `input_tokens` counts what was read fresh, without the cached ones."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+class Opaque(Struct, frozen=True, tag="opaque"):
+    """What only `provider` understands. It travels back unchanged, or not at all."""
+
+    provider: str
+    data: dict[str, Any]
+
+
+class Text(Struct, frozen=True, tag="text", omit_defaults=True):
+    text: str
+    citations: tuple[dict[str, Any], ...] | None = None
+
+
+class Thinking(Struct, frozen=True, tag="thinking"):
+    """The model's reasoning. Without its signature a provider does not take it back."""
+
+    text: str
+    signature: str
+
+
+class ToolCall(Struct, frozen=True, tag="tool_call", omit_defaults=True):
+    """A call whose arguments are whole. `opaque` is what the provider wants back with it."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+    opaque: Opaque | None = None
+
+
+class Image(Struct, frozen=True, tag="image"):
+    """A picture: its bytes (base64 in JSON) and what they are, such as `image/png`."""
+
+    data: bytes
+    media_type: str = "image/png"
+
+
+class ToolResult(Struct, frozen=True, tag="tool_result"):
+    """What a call came to, as the model is told: words, or words and pictures."""
+
+    call_id: str
+    output: str | tuple[Text | Image, ...]
+    is_error: bool = False
+
+
+Block = Text | Thinking | ToolCall | ToolResult | Image | Opaque
+
+
+class Message(Struct, frozen=True):
+    """One side's contribution. `blocks` keep the order in which they were begun."""
+
+    role: Literal["user", "assistant"]
+    blocks: tuple[Block, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(block.text for block in self.blocks if isinstance(block, Text))
+
+
+class ToolSpec(Struct, frozen=True):
+    """What the model is told about a tool. How it runs is `midstream.tools`' business."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+
+
+class ModelRequest(Struct, frozen=True):
+    """Everything that one request to a model says, before any provider's spelling.
+
+    Attributes:
+        server_tools: tools that the provider runs itself, in the provider's own words.
+        thinking: a budget in tokens, or "adaptive", or None for no thinking.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    system: str | None = None
+    tools: tuple[ToolSpec, ...] = ()
+    server_tools: tuple[dict[str, Any], ...] = ()
+    max_tokens: int = 8192
+    thinking: int | Literal["adaptive"] | None = None

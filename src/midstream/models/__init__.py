@@ -1,0 +1,1 @@
+"""The things that can be asked."""

@@ -1,0 +1,226 @@
+"""A model behind HTTP. The only room that opens a connection to a provider."""
+
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from urllib.parse import urlsplit
+
+import anyio
+import httpx2
+import msgspec
+import truststore
+
+from midstream.errors import (
+    ConfigurationError,
+    MidstreamError,
+    ProtocolError,
+    StreamInterrupted,
+    StreamStalled,
+)
+from midstream.events import ResponseEnded, StreamEvent
+from midstream.messages import ModelRequest
+from midstream.models.model import Batch, Patience
+from midstream.providers.provider import Decoder, HttpRequest, Provider
+from midstream.wire.sse import SseDecoder
+
+LONGEST_ERROR_BODY = 1 << 20
+# After the wire's last event only the end of the body is due. Waiting for it lets the next turn use
+# the same connection; a server that never sends it is not waited for.
+LAST_BYTES_S = 0.1
+NOT_STREAMS = ("application/json", "text/html")
+
+
+class HttpModel:
+    """Asks a provider over HTTP.
+
+    Args:
+        base_url: where its API is, such as `https://api.anthropic.com`.
+        transport: bring your own, such as a proxy's or a test's.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        base_url: str,
+        patience: Patience | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._provider = provider
+        self._base_url = base_url
+        self._patience = patience or Patience()
+        self._transport = transport
+
+    @property
+    def provider(self) -> str:
+        return self._provider.provider
+
+    @property
+    def name(self) -> str:
+        return self._provider.model
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncGenerator["HttpConnection"]:
+        patience, base_url = self._patience, self._base_url
+        client = httpx2.AsyncClient(
+            base_url=base_url,
+            timeout=httpx2.Timeout(patience.byte_timeout, connect=patience.connect_timeout),
+            # The system's own certificates; building httpx2's default costs a hundred times more.
+            verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            trust_env=urlsplit(base_url).hostname not in ("127.0.0.1", "localhost", "::1"),
+            transport=self._transport,
+        )
+        async with client:
+            yield HttpConnection(client, self._provider, patience)
+
+
+class HttpConnection:
+    def __init__(self, client: httpx2.AsyncClient, provider: Provider, patience: Patience) -> None:
+        self._client = client
+        self._provider = provider
+        self._patience = patience
+
+    @asynccontextmanager
+    async def ask(self, request: ModelRequest) -> AsyncGenerator[AsyncIterator[Batch]]:
+        """Send one request and read its answer.
+
+        Raises:
+            ProviderError: the provider refused.
+            StreamError: the connection failed, was silent, or carried something else.
+            ConfigurationError: the address or the key cannot be used at all.
+        """
+        question = self._provider.request(request)
+        async with self._open(question) as response:
+            await self._check(response)
+            async with aclosing(response.aiter_raw()) as chunks:
+                reply = Reply(chunks, self._provider.decoder(), self._patience)
+                yield reply
+                await reply.finish()
+
+    @asynccontextmanager
+    async def _open(self, question: HttpRequest) -> AsyncGenerator[httpx2.Response]:
+        sent = self._client.build_request(
+            "POST", question.path, headers=question.headers, content=question.body
+        )
+        with anyio.CancelScope() as scope, trouble_named():
+            scope.deadline = anyio.current_time() + self._patience.event_timeout
+            response = await self._client.send(sent, stream=True)
+        if scope.cancelled_caught:
+            raise StreamStalled(f"no answer within {self._patience.event_timeout:g} s")
+        try:
+            yield response
+        finally:
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+
+    async def _check(self, response: httpx2.Response) -> None:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if response.status_code == 200 and kind not in NOT_STREAMS:
+            if (encoding := response.headers.get("content-encoding", "identity")) != "identity":
+                raise ProtocolError(
+                    f"the answer is compressed ({encoding}), which nobody asked for"
+                )
+            return
+        body = await self._beginning(response)
+        if response.status_code == 200:
+            try:
+                payload = msgspec.json.decode(body, type=ErrorBody)
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                said = body.decode(errors="replace").strip()[:200]
+                raise ProtocolError(f"the answer is {kind}, not a stream: {said!r}") from None
+            raise self._provider.refusal(500, {}, msgspec.json.encode(payload))
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        raise self._provider.refusal(response.status_code, headers, body)
+
+    async def _beginning(self, response: httpx2.Response) -> bytes:
+        body = bytearray()
+        with anyio.move_on_after(self._patience.byte_timeout), trouble_named():
+            async with aclosing(response.aiter_raw()) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > LONGEST_ERROR_BODY:
+                        break
+        return bytes(body)
+
+
+class Reply(AsyncIterator[Batch]):
+    """A response's events, in the batches in which they arrived."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes], decoder: Decoder, patience: Patience) -> None:
+        self._chunks = chunks
+        self._records = SseDecoder(patience.max_record)
+        self._decoder = decoder
+        self._patience = patience
+        self._deadline = anyio.current_time() + patience.event_timeout
+        self._size = 0
+        self._ended = False
+        self._trouble: MidstreamError | None = None
+
+    async def __anext__(self) -> Batch:
+        while not self._ended:
+            # Trouble waits until what came before it has been handed out, so that how the network
+            # cut the stream makes no difference.
+            if self._trouble:
+                raise self._trouble
+            chunk = await self._read()
+            self._ended = not chunk
+            if events := self._decode(chunk):
+                self._deadline = anyio.current_time() + self._patience.event_timeout
+                return events
+        if self._trouble:
+            raise self._trouble
+        raise StopAsyncIteration
+
+    async def finish(self) -> None:
+        """Read what follows the last event, if it comes at once."""
+        if self._ended:
+            with anyio.move_on_after(LAST_BYTES_S):
+                try:
+                    async for _ in self._chunks:
+                        pass
+                except httpx2.TransportError:
+                    pass  # the answer is whole; how the connection ends is no matter
+
+    async def _read(self) -> bytes:
+        with anyio.CancelScope() as scope, trouble_named():
+            scope.deadline = self._deadline
+            chunk = await anext(self._chunks, b"")
+            self._size += len(chunk)
+            if self._size > self._patience.max_response:
+                raise ProtocolError(
+                    f"the response is larger than {self._patience.max_response:,} bytes"
+                )
+            return chunk
+        raise StreamStalled(f"no event for {self._patience.event_timeout:g} s, only signs of life")
+
+    def _decode(self, chunk: bytes) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        try:
+            for record in self._records.feed(chunk):
+                events += self._decoder.feed(record)
+            if not chunk and (rest := self._records.rest()):
+                events += self._decoder.feed(rest)
+        except MidstreamError as error:
+            self._trouble = error
+        if events and isinstance(events[-1], ResponseEnded):
+            self._ended, self._trouble = True, None
+        return events
+
+
+class ErrorBody(msgspec.Struct):
+    """A JSON answer with status 200 that is an error all the same."""
+
+    error: object
+
+
+@contextmanager
+def trouble_named() -> Generator[None]:
+    """Let what the HTTP client raises leave under our names."""
+    try:
+        yield
+    except httpx2.TimeoutException as error:
+        raise StreamStalled(f"no byte came in time ({type(error).__name__})") from error
+    except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
+        raise ConfigurationError(f"the request cannot be sent: {error}") from error
+    except httpx2.TransportError as error:
+        words = str(error) or type(error).__name__
+        raise StreamInterrupted(f"the connection failed: {words}") from error

@@ -1,0 +1,403 @@
+"""Anthropic Messages, the answer: records in, stream events out."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from midstream.errors import ProtocolError
+from midstream.events import (
+    BlockEnded,
+    BlockStarted,
+    HandedOver,
+    OpaqueArrived,
+    ResponseEnded,
+    ResponseStarted,
+    ResponseStopped,
+    StreamEvent,
+    TextCited,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSigned,
+    ToolCallStarted,
+    ToolInputDelta,
+    UsageCounted,
+)
+from midstream.messages import Opaque, StopReason, Usage
+from midstream.providers.refusals import refusal_in_stream
+from midstream.wire.json import NotJson, read, read_object
+from midstream.wire.json import clean as cleaned
+from midstream.wire.sse import SseRecord
+
+PROVIDER = "anthropic"
+
+# -- the wire, as types. Fields that we do not use are not named: msgspec skips them undecoded. --
+
+
+class TextPart(Struct, tag="text_delta"):
+    text: str
+
+
+class InputPart(Struct, tag="input_json_delta"):
+    partial_json: str
+
+
+class ThinkingPart(Struct, tag="thinking_delta"):
+    thinking: str
+
+
+class SignaturePart(Struct, tag="signature_delta"):
+    signature: str
+
+
+class CitationPart(Struct, tag="citations_delta"):
+    citation: dict[str, Any]
+
+
+class CompactionPart(Struct, tag="compaction_delta"):
+    content: str | None = None
+    encrypted_content: str | None = None
+
+
+Part = TextPart | InputPart | ThinkingPart | SignaturePart | CitationPart | CompactionPart
+
+
+class BlockDelta(Struct, tag="content_block_delta"):
+    index: int
+    delta: Part
+
+
+class BlockStart(Struct, tag="content_block_start"):
+    index: int
+    content_block: dict[str, Any]
+
+
+class BlockStop(Struct, tag="content_block_stop"):
+    index: int
+
+
+class OutputDetails(Struct):
+    thinking_tokens: int | None = None
+
+
+class Counts(Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    output_tokens_details: OutputDetails | None = None
+
+
+class StopDetails(Struct):
+    category: str | None = None
+    explanation: str | None = None
+
+
+class Stop(Struct):
+    stop_reason: str | None = None
+    stop_details: StopDetails | None = None
+    container: dict[str, Any] | None = None
+
+
+class StartedMessage(Struct):
+    id: str = ""
+    model: str = ""
+    content: list[dict[str, Any]] = []
+    stop_reason: str | None = None
+    container: dict[str, Any] | None = None
+    usage: Counts | None = None
+
+
+class MessageStart(Struct, tag="message_start"):
+    message: StartedMessage
+
+
+class MessageDelta(Struct, tag="message_delta"):
+    delta: Stop
+    usage: Counts | None = None
+
+
+class MessageStop(Struct, tag="message_stop"):
+    pass
+
+
+class Ping(Struct, tag="ping"):
+    pass
+
+
+class Failure(Struct, tag="error"):
+    error: dict[str, Any]
+    request_id: str | None = None
+
+
+Record = BlockDelta | BlockStart | BlockStop | MessageStart | MessageDelta | MessageStop
+DECODER = msgspec.json.Decoder(Record | Ping | Failure)
+KNOWN = frozenset(
+    {"message_start", "message_delta", "message_stop", "ping", "error"}
+    | {"content_block_start", "content_block_delta", "content_block_stop"}
+)
+KNOWN_DELTAS = frozenset(
+    {"text_delta", "input_json_delta", "thinking_delta", "signature_delta"}
+    | {"citations_delta", "compaction_delta"}
+)
+KIND = msgspec.json.Decoder(dict[str, Any])
+NOTHING: tuple[StreamEvent, ...] = ()
+
+
+class AnthropicDecoder:
+    """One response's records, decoded. Kinds never heard of pass in silence, as Anthropic asks."""
+
+    def __init__(self) -> None:
+        self._id: str | None = None
+        self._model = ""
+        self._usage = Usage()
+        self._container: dict[str, Any] | None = None
+        self._last_index = -1
+        self._calls: dict[int, str] = {}  # open calls, and their ids
+        self._inputs: dict[int, str] = {}  # complete input given at a block's start
+        self._opaque: dict[int, OpaqueBlock] = {}
+        self._halves: dict[int, str] = {}  # half a surrogate pair, waiting for the other
+        self._mended = False
+
+    def feed(self, record: SseRecord) -> Iterable[StreamEvent]:
+        """Decode one record.
+
+        Raises:
+            ProviderError: the record is the provider's own error.
+            ProtocolError: the record is not JSON, or of a known kind and malformed.
+        """
+        try:
+            event: Any = DECODER.decode(record.data)
+        except (ValueError, RecursionError):
+            event = self._reread(record)
+        match event:
+            case BlockDelta(index, delta):
+                return self._delta(index, delta)
+            case BlockStart(index, block):
+                return self._start(index, clean(block))
+            case BlockStop(index):
+                return self._stop(index)
+            case MessageStart(message):
+                return self._begin(message)
+            case MessageDelta(delta, usage):
+                return self._settle(delta, usage)
+            case MessageStop():
+                return (ResponseEnded(),)
+            case Failure(error, request_id):
+                raise refusal_in_stream(clean(error), request_id)
+            case _:
+                return NOTHING
+
+    # -- content -------------------------------------------------------------------------------
+
+    def _delta(self, index: int, delta: Part) -> Iterable[StreamEvent]:
+        if index in self._opaque:
+            self._opaque[index].add(delta)
+            return NOTHING
+        match delta:
+            case TextPart(text):
+                text = self._whole(index, text)
+                return (TextDelta(index, text),) if text else NOTHING
+            case InputPart(fragment):
+                if index not in self._calls:
+                    raise ProtocolError(f"arguments for block {index}, which is not a call")
+                if not fragment:
+                    return NOTHING
+                self._inputs.pop(index, None)
+                return (ToolInputDelta(self._calls[index], self._whole(index, fragment)),)
+            case ThinkingPart(text):
+                text = self._whole(index, text)
+                return (ThinkingDelta(index, text),) if text else NOTHING
+            case SignaturePart(signature):
+                return (ThinkingSigned(index, clean(signature)),)
+            case CitationPart(citation):
+                return (TextCited(index, clean(citation)),)
+            case CompactionPart():
+                raise ProtocolError(f"a compaction for block {index}, which is not one")
+
+    def _start(self, index: int, block: dict[str, Any]) -> Iterable[StreamEvent]:
+        self._last_index = max(index, self._last_index)
+        match block:
+            case {"type": "text"}:
+                yield BlockStarted(index)
+                if text := str(block.get("text") or ""):
+                    yield TextDelta(index, text)
+                for citation in block.get("citations") or ():
+                    yield TextCited(index, citation)
+            case {"type": "thinking"}:
+                yield BlockStarted(index)
+                if text := str(block.get("thinking") or ""):
+                    yield ThinkingDelta(index, text)
+                if signature := str(block.get("signature") or ""):
+                    yield ThinkingSigned(index, signature)
+            case {"type": "tool_use", "id": str(call_id), "name": str(name), **rest}:
+                yield from self._call(index, call_id, name, rest)
+            case {"type": "tool_use"}:
+                raise ProtocolError(f"malformed: {block!r:.200}")
+            case {"type": str(kind)}:
+                yield BlockStarted(index)
+                if kind == "fallback":
+                    yield HandedOver()
+                self._opaque[index] = OpaqueBlock(block)
+            case _:
+                raise ProtocolError(f"a block without a type: {block!r:.200}")
+
+    def _call(
+        self, index: int, call_id: str, name: str, rest: dict[str, Any]
+    ) -> Iterable[StreamEvent]:
+        # Gateways repeat ids, or leave them empty; two results for one id would be refused.
+        taken = set(self._calls.values())
+        unique = call_id or f"call_{index}"
+        self._calls[index] = unique = unique if unique not in taken else f"{unique}_{index}"
+        yield ToolCallStarted(index, unique, name)
+        if given := rest.pop("input", None):
+            self._inputs[index] = msgspec.json.encode(given).decode()
+        if rest.get("caller") == {"type": "direct"}:
+            del rest["caller"]  # it says what is the case without it
+        if rest:
+            yield OpaqueArrived(index, Opaque(PROVIDER, rest))
+
+    def _stop(self, index: int) -> Iterable[StreamEvent]:
+        if block := self._opaque.pop(index, None):
+            return (OpaqueArrived(index, Opaque(PROVIDER, block.whole())), BlockEnded(index))
+        if given := self._inputs.pop(index, None):
+            return (ToolInputDelta(self._calls[index], given), BlockEnded(index))
+        return (BlockEnded(index),)
+
+    # -- the message ---------------------------------------------------------------------------
+
+    def _begin(self, message: StartedMessage) -> Iterable[StreamEvent]:
+        if self._id is not None:
+            if message.id != self._id:
+                raise ProtocolError("a second message began inside the first")
+            return
+        self._id = message.id
+        self._container = message.container
+        yield ResponseStarted(message.model)
+        yield self._count(message.usage)
+        for index, block in enumerate(message.content):
+            yield from self._start(index, clean(block))
+            yield from self._stop(index)
+        if message.stop_reason:
+            yield from self._settle(Stop(message.stop_reason), None)
+
+    def _settle(self, delta: Stop, usage: Counts | None) -> Iterable[StreamEvent]:
+        yield self._count(usage)
+        if container := delta.container or self._container:
+            # It names the sandbox that this turn's code ran in; the next request must too.
+            self._container = None
+            data = {"type": "container", **clean(container)}
+            yield OpaqueArrived(self._last_index + 1, Opaque(PROVIDER, data))
+        if word := delta.stop_reason:
+            details = delta.stop_details or StopDetails()
+            said = [text for text in (details.category, details.explanation) if text]
+            yield ResponseStopped(stop_reason(word), word, clean(": ".join(said)))
+
+    def _count(self, counts: Counts | None) -> UsageCounted:
+        # Counts are cumulative, may go up or down, and may leave out what an earlier one said.
+        seen, counts = self._usage, counts or Counts()
+        details = counts.output_tokens_details or OutputDetails()
+        self._usage = Usage(
+            _or(counts.input_tokens, seen.input_tokens),
+            _or(counts.output_tokens, seen.output_tokens),
+            _or(counts.cache_read_input_tokens, seen.cache_read_tokens),
+            _or(counts.cache_creation_input_tokens, seen.cache_write_tokens),
+            _or(details.thinking_tokens, seen.reasoning_tokens),
+        )
+        return UsageCounted(self._usage)
+
+    # -- what is odd ---------------------------------------------------------------------------
+
+    def _reread(self, record: SseRecord) -> Any:
+        """A record that does not decode at first sight: mended, unknown to us, or refused."""
+        self._mended = True
+        try:
+            return read(record.data, DECODER)
+        except NotJson as error:
+            reason = error
+        try:
+            payload = read(record.data, KIND)
+        except NotJson:
+            if record.event == "error":  # seen as plain text
+                raise refusal_in_stream({"message": record.text}, None) from None
+            raise ProtocolError(f"not an event: {record.text[:200]!r} ({reason})") from reason
+        match payload:
+            case {"type": "content_block_delta", "index": int(), "delta": {"type": str(kind)}}:
+                if kind not in KNOWN_DELTAS:
+                    return None
+            case {"type": str(kind)} if kind not in KNOWN:
+                return None
+            case {"error": dict(failure)}:
+                raise refusal_in_stream(clean(failure), None)
+            case _:
+                pass
+        raise ProtocolError(f"malformed: {record.text[:200]!r} ({reason})")
+
+    def _whole(self, index: int, text: str) -> str:
+        """`text` with nothing in it that cannot be sent on; a trailing half pair is kept back."""
+        if not self._mended and "\0" not in text:
+            return text
+        text = self._halves.pop(index, "") + text
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            self._halves[index], text = text[-1], text[:-1]
+        joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return joined.replace("\0", "\ufffd")
+
+
+class OpaqueBlock:
+    """A block that is not ours to understand, growing until it closes."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+        self._input: list[str] = []
+        self._words: dict[str, list[str]] = {}
+
+    def add(self, delta: Part) -> None:
+        match delta:
+            case InputPart(fragment):
+                self._input.append(fragment)
+            case TextPart(text):
+                self._words.setdefault("text", []).append(text)
+            case ThinkingPart(text):
+                self._words.setdefault("thinking", []).append(text)
+            case SignaturePart(signature):
+                self._data["signature"] = signature
+            case CompactionPart(content, encrypted):
+                self._data |= {"content": content, "encrypted_content": encrypted}
+            case CitationPart(citation):
+                self._data["citations"] = [*(self._data.get("citations") or ()), citation]
+
+    def whole(self) -> dict[str, Any]:
+        """The block as it must travel back.
+
+        Raises:
+            ProtocolError: its input is not a JSON object, so that it cannot travel back.
+        """
+        for key, words in self._words.items():
+            self._data[key] = str(self._data.get(key) or "") + "".join(words)
+        if "".join(self._input).strip():
+            try:
+                self._data["input"] = read_object("".join(self._input))
+            except NotJson as error:
+                raise ProtocolError(f"the input of a server tool is not JSON: {error}") from error
+        whole: dict[str, Any] = clean(self._data)
+        return whole
+
+
+def stop_reason(word: str) -> StopReason:
+    try:
+        return StopReason(word)
+    except ValueError:
+        return StopReason.UNKNOWN
+
+
+def clean(value: Any) -> Any:
+    try:
+        return cleaned(value)
+    except NotJson as error:
+        raise ProtocolError(str(error)) from error
+
+
+def _or(count: int | None, otherwise: int) -> int:
+    return otherwise if count is None else count

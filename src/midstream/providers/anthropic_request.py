@@ -1,0 +1,228 @@
+"""Anthropic Messages, the question: a conversation becomes a request that the API accepts.
+
+What may be sent is stricter than what a conversation may hold. All such rules are here, each beside
+the line that keeps it; their source is platform.claude.com, "Messages", "Tool use" and "Thinking".
+"""
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from midstream.messages import (
+    Block,
+    Image,
+    Message,
+    ModelRequest,
+    Opaque,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from midstream.providers.anthropic import PROVIDER, AnthropicDecoder
+from midstream.providers.provider import HttpRequest
+from midstream.providers.refusals import refusal
+
+BODY = msgspec.json.Encoder(order="deterministic")  # equal requests are equal bytes: caches hit
+
+
+class Anthropic:
+    """The Messages API, spoken by Anthropic and by servers that follow it.
+
+    Args:
+        version: of the API. From `2026-10-21` on the key is sent as a bearer token.
+        betas: names for the `anthropic-beta` header.
+    """
+
+    provider = PROVIDER
+
+    def __init__(
+        self, model: str, key: str, version: str = "2023-06-01", betas: Sequence[str] = ()
+    ) -> None:
+        self.model = model
+        self._headers = {
+            "anthropic-version": version,
+            "content-type": "application/json",
+            "accept": "text/event-stream",
+            "accept-encoding": "identity",  # no compressed answer, hence no bomb in one
+        }
+        if version >= "2026-10-21":
+            self._headers["authorization"] = f"Bearer {key}"
+        else:
+            self._headers["x-api-key"] = key
+        if betas:
+            self._headers["anthropic-beta"] = ",".join(betas)
+
+    def request(self, request: ModelRequest) -> HttpRequest:
+        return HttpRequest("/v1/messages", self._headers, body(request))
+
+    def decoder(self) -> AnthropicDecoder:
+        return AnthropicDecoder()
+
+    refusal = staticmethod(refusal)
+
+
+def body(request: ModelRequest) -> bytes:
+    messages, container = wire_messages(request.messages)
+    max_tokens, thinking = _thinking(request)
+    tools = [
+        {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
+        for tool in request.tools
+    ]
+    fields: dict[str, Any] = {
+        "model": request.model,
+        "max_tokens": max_tokens,
+        "stream": True,
+        "messages": messages,
+        "system": request.system if request.system and request.system.strip() else None,
+        "tools": [*tools, *request.server_tools] or None,
+        "thinking": thinking,
+        "container": container,
+    }
+    return BODY.encode({key: value for key, value in fields.items() if value is not None})
+
+
+def _thinking(request: ModelRequest) -> tuple[int, dict[str, Any] | None]:
+    match request.thinking:
+        case None:
+            return request.max_tokens, None
+        case "adaptive":
+            return request.max_tokens, {"type": "adaptive"}
+        case budget:
+            # The API counts thinking within max_tokens and wants it larger than the budget.
+            room = request.max_tokens if request.max_tokens > budget else 0
+            return room or request.max_tokens + budget, {
+                "type": "enabled",
+                "budget_tokens": budget,
+            }
+
+
+def wire_messages(messages: Sequence[Message]) -> tuple[list[dict[str, Any]], str | None]:
+    """The conversation as the API spells it, and the container to go on in, if there is one."""
+    spelled = _Spelling(messages)
+    joined: list[dict[str, Any]] = []
+    for message in messages:
+        content = list(spelled.blocks(message))
+        while content and is_thinking(content[-1]) and message is not spelled.pending:
+            content.pop()  # a message may not end in thinking
+        if not content:
+            continue  # an empty message is refused
+        if joined and joined[-1]["role"] == message.role:
+            joined[-1]["content"] += content
+        else:
+            joined.append({"role": message.role, "content": content})
+    for message_ in joined:
+        # Results come first: words before them are refused. (The sort is stable.)
+        message_["content"].sort(key=lambda block: block["type"] != "tool_result")
+    return joined, _container(messages)
+
+
+class _Spelling:
+    """Spells blocks, remembering the ids of calls so that results find theirs."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._taken: set[str] = set()
+        self._ids: dict[str, str] = {}
+        self._tool_names: dict[str, str] = {}
+        self._answered = set(_server_results(messages))
+        self.pending = _pending(messages)
+
+    def blocks(self, message: Message) -> Iterator[dict[str, Any]]:
+        if message.role == "assistant":
+            self._ids = {}
+        for block in message.blocks:
+            if spelled := self._block(block, message is self.pending):
+                yield spelled
+
+    def _block(self, block: Block, pending: bool) -> dict[str, Any] | None:
+        match block:
+            case Text(text, citations):
+                # Blank text is refused, although the API itself may have produced it.
+                cited = {"citations": citations} if citations else {}
+                return {"type": "text", "text": text, **cited} if text.strip() else None
+            case Thinking(text, signature):
+                thinking = {"type": "thinking", "thinking": text, "signature": signature}
+                return thinking if signature else None
+            case ToolCall(call_id, name, arguments, opaque):
+                extra = opaque.data if opaque and opaque.provider == PROVIDER else {}
+                self._ids[call_id] = wire_id = self._unique(call_id)
+                return {"type": "tool_use", "id": wire_id, "name": name, "input": arguments} | extra
+            case ToolResult(call_id, output, is_error):
+                result: dict[str, Any] = {"type": "tool_result", "content": _content(output)}
+                result["tool_use_id"] = self._ids.get(call_id, call_id)
+                return result | ({"is_error": True} if is_error else {})
+            case Image(data, media_type):
+                return _image(data, media_type)
+            case Opaque(provider, data):
+                keep = provider == PROVIDER and data.get("type") != "container"
+                return data if keep and (pending or self._is_answered(data)) else None
+
+    def _unique(self, call_id: str) -> str:
+        """An id that the API takes (its pattern) and that stands for one call only."""
+        unique = wanted = re.sub(r"[^a-zA-Z0-9_-]", "_", call_id) or "call"
+        number = 1
+        while unique in self._taken:
+            number += 1
+            unique = f"{wanted}_{number}"
+        self._taken.add(unique)
+        return unique
+
+    def _is_answered(self, data: dict[str, Any]) -> bool:
+        # The call of a server tool without its result is refused once the talk has gone on.
+        return not is_server_call(data) or data.get("id") in self._answered
+
+
+def is_thinking(data: dict[str, Any]) -> bool:
+    return data.get("type") in ("thinking", "redacted_thinking")
+
+
+def is_server_call(data: dict[str, Any]) -> bool:
+    return data.get("type") in ("server_tool_use", "mcp_tool_use")
+
+
+def _server_results(messages: Iterable[Message]) -> Iterator[Any]:
+    for message in messages:
+        for block in message.blocks:
+            if isinstance(block, Opaque) and "tool_use_id" in block.data:
+                yield block.data["tool_use_id"]
+
+
+def _pending(messages: Sequence[Message]) -> Message | None:
+    """The assistant's message whose server tools may still be at work, if the last one's may."""
+    *before, last = messages or (None,)
+    if last is None or last.role == "assistant":
+        return last
+    only_results = all(isinstance(block, ToolResult) for block in last.blocks)
+    return before[-1] if before and only_results else None
+
+
+def _container(messages: Iterable[Message]) -> str | None:
+    """The sandbox of the last answer. An older one may have expired and is not named again."""
+    last = [message for message in messages if message.role == "assistant"][-1:]
+    for block in last[0].blocks if last else ():
+        match block:
+            case Opaque(provider="anthropic", data={"type": "container", "id": str(container)}):
+                return container
+            case _:
+                pass
+    return None
+
+
+def _content(output: str | tuple[Text | Image, ...]) -> str | list[dict[str, Any]]:
+    if isinstance(output, str):
+        return output
+    return [
+        _image(part.data, part.media_type)
+        if isinstance(part, Image)
+        else {"type": "text", "text": part.text}
+        for part in output
+        if isinstance(part, Image) or part.text.strip()
+    ]
+
+
+def _image(data: bytes, media_type: str) -> dict[str, Any]:
+    source = {"type": "base64", "media_type": media_type, "data": base64.b64encode(data).decode()}
+    return {"type": "image", "source": source}

@@ -1,0 +1,41 @@
+"""What every wire format offers: how to ask, how to read the answer, what a refusal means."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from midstream.errors import ProviderError
+from midstream.events import StreamEvent
+from midstream.messages import ModelRequest
+from midstream.wire.sse import SseRecord
+
+
+class HttpRequest(Struct, frozen=True):
+    """A POST, ready to be sent; `path` is relative to the provider's base URL."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Decoder(Protocol):
+    """One response's records, decoded."""
+
+    def feed(self, record: SseRecord) -> Iterable[StreamEvent]: ...
+
+
+class Provider(Protocol):
+    """A wire format: pure functions and nothing else."""
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    def request(self, request: ModelRequest) -> HttpRequest: ...
+
+    def decoder(self) -> Decoder: ...
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError: ...

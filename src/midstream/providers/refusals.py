@@ -1,0 +1,122 @@
+"""What a provider says when it says no, and whether asking again may help."""
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+
+from midstream.errors import ProviderError
+from midstream.wire.json import NotJson, clean, read
+
+# Inside a stream the HTTP status was 200; these are the ones that the words stand for.
+STATUS = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+RETRYABLE = frozenset({408, 409, 429})
+# "Too many requests" that no waiting will cure: somebody has to pay or raise a limit.
+MONEY = frozenset(
+    {"enforced_spend_limit_reached", "contract_spend_limit_reached", "billing_error"}
+    | {"insufficient_quota", "credit_balance_exhausted", "organization_usage_limit_exceeded"}
+    | {"organization_spend_limit_exceeded", "project_spend_limit_exceeded"}
+)
+# Longer advice than this means "not today": the run fails and says so instead of hanging.
+LONGEST_WAIT_S = 120.0
+OBJECT = msgspec.json.Decoder(dict[str, Any])
+
+
+def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+    """The error that an HTTP answer other than 200 stands for.
+
+    Args:
+        headers: looked up by lower-case names.
+
+    Source: platform.claude.com, "Errors"; the retry rules are those of the official SDKs.
+    """
+    payload = _payload(body)
+    kind, message, codes = _words(payload)
+    advice = retry_after_s(headers)
+    retryable = status in RETRYABLE or status >= 500
+    if (said := headers.get("x-should-retry")) in ("true", "false"):
+        retryable = said == "true"
+    if status == 402 or codes & MONEY or (advice or 0) > LONGEST_WAIT_S:
+        retryable = False
+    return ProviderError(
+        message or body.decode(errors="replace").strip()[:500] or f"HTTP status {status}",
+        kind=kind or f"http_{status}",
+        status=status,
+        request_id=headers.get("request-id") or headers.get("x-request-id"),
+        retryable=retryable,
+        retry_after_s=advice,
+    )
+
+
+def refusal_in_stream(error: dict[str, Any], request_id: str | None) -> ProviderError:
+    """The error that arrived as an event of a stream whose status was 200.
+
+    A word that is not in the table is worth another try: the request itself was accepted.
+    """
+    kind, message, codes = _words({"error": error})
+    status = STATUS.get(kind, 500)
+    return ProviderError(
+        message or kind or "the provider reported an error without a message",
+        kind=kind or "api_error",
+        status=status,
+        request_id=request_id,
+        retryable=not codes & MONEY and (status in RETRYABLE or status >= 500),
+    )
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """The provider's advice in seconds: `retry-after-ms`, else `retry-after`; a zero is no advice.
+
+    A date is compared with the answer's own `date` header, so that no clock is needed and a wrong
+    one does no harm.
+    """
+    if (ms := _number(headers.get("retry-after-ms"))) is not None and ms > 0:
+        return ms / 1000
+    said = headers.get("retry-after")
+    if (seconds := _number(said)) is not None:
+        return seconds if seconds > 0 else None
+    try:
+        until = parsedate_to_datetime(said or "") - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError):
+        return None
+    return until.total_seconds() if until.total_seconds() > 0 else None
+
+
+def _payload(body: bytes) -> dict[str, Any]:
+    try:
+        payload: dict[str, Any] = clean(read(body, OBJECT))
+    except NotJson:
+        return {}
+    return payload
+
+
+def _words(payload: dict[str, Any]) -> tuple[str, str, set[str]]:
+    """The error's type, its message, and every code word in it, whatever shape it has."""
+    error = payload.get("error", payload)
+    if not isinstance(error, dict):
+        return "", str(error), set()
+    details = error.get("details")
+    inner = details if isinstance(details, dict) else {}
+    codes = {str(word) for word in (error.get("type"), error.get("code"), inner.get("error_code"))}
+    message = error.get("message") or payload.get("message") or payload.get("detail") or ""
+    return str(error.get("type") or ""), str(message), codes
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None

@@ -1,0 +1,1 @@
+"""One response: assembled, its calls sealed, whole or not; when to ask again; what it cost."""

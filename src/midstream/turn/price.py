@@ -1,0 +1,29 @@
+"""What a turn cost, by the public price lists in `genai-prices`."""
+
+from midstream.messages import Usage
+
+
+def cost_usd(provider: str, model: str, usage: Usage) -> float | None:
+    """The price in US dollars, or None where it is unknown: never 0 for "I do not know".
+
+    The first call of a process loads the price lists; see `load_prices`.
+    """
+    from genai_prices import Usage as Counted
+    from genai_prices import calc_price
+
+    counted = Counted(
+        # There the input includes what was read from the cache and written to it; here it does not.
+        input_tokens=usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        output_tokens=usage.output_tokens,
+    )
+    try:
+        return float(calc_price(counted, model_ref=model, provider_id=provider).total_price)
+    except LookupError:
+        return None
+
+
+def load_prices() -> None:
+    """Load the price lists: some 200 ms of CPU, once in a process. To be called in a thread."""
+    cost_usd("anthropic", "claude-sonnet-4-6", Usage(output_tokens=1))

@@ -1,0 +1,1 @@
+"""Bytes to records, and JSON read strictly: no I/O, no clock."""

@@ -1,0 +1,22 @@
+"""What all tests share: both event loops, and the recorded streams."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    backend: str = request.param
+    return backend
+
+
+@pytest.fixture(scope="session")
+def captures() -> Path:
+    """The folder of recorded streams. They belong to other projects and are read in place."""
+    beside = Path(__file__).parent.parent.parent / "shared" / "captures"
+    folder = Path(os.environ.get("MIDSTREAM_CAPTURES", beside))
+    if not folder.is_dir():
+        pytest.skip("no recorded streams here: MIDSTREAM_CAPTURES names their folder")
+    return folder
