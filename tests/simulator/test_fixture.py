@@ -5,7 +5,9 @@ import sys
 from collections.abc import Callable
 
 import httpx2
+import pytest
 
+from midstream.errors import ConfigurationError
 from midstream.simulator import Reply, Script, Simulator, say
 
 ASK = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
@@ -25,6 +27,13 @@ async def test_an_async_test_can_ask_two(simulator: Callable[[Script], Simulator
     async with httpx2.AsyncClient(headers=HEADERS) as client:
         answers = [await client.post(f"{p.url}/v1/messages", json=ASK) for p in providers]
     assert [answer.json()["content"][0]["text"] for answer in answers] == ["one", "two"]
+
+
+def test_an_unknown_scenario_fails_the_test_at_once(
+    simulator: Callable[[Script], Simulator],
+) -> None:
+    with pytest.raises(ConfigurationError, match="no scenario 'hullo'"):
+        simulator("hullo")
 
 
 def test_the_plugin_costs_little_to_import() -> None:

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from midstream.errors import ConfigurationError
 from midstream.simulator import Reply, Scenario, call, load, redacted, say, think
-from midstream.simulator.facts import read
+from midstream.simulator.facts import read, since_prompt
 from midstream.simulator.scenario import Block
 
 Json = dict[str, Any]
@@ -107,7 +107,7 @@ def test_text_beside_tool_results_is_no_new_prompt() -> None:
 
 def test_only_results_since_the_prompt_count_if_each_prompt_starts_again() -> None:
     talk = [ASK, *called(LAGOS), SAID, ASK, *called(OSLO, before="later")]
-    assert read(talk, each_prompt=True).fill("{weather[0].city}") == "Oslo"
+    assert read(since_prompt(talk)).fill("{weather[0].city}") == "Oslo"
     assert read(talk).fill("{weather[0].city}") == "Lagos"
 
 

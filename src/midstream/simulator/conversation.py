@@ -17,12 +17,8 @@ _PREFILL: Final = (
 )
 
 
-def faults(request: Json, recent: bool) -> Iterator[Refusal]:
-    """What is wrong with a request's messages.
-
-    Args:
-        recent: the request is of the version that is stricter on documents and citations.
-    """
+def faults(request: Json) -> Iterator[Refusal]:
+    """What is wrong with a request's messages."""
     messages = request["messages"]
     if not messages:
         yield invalid("messages: at least one message is required")
@@ -31,8 +27,6 @@ def faults(request: Json, recent: bool) -> Iterator[Refusal]:
     turns = turns_of(messages)
     if turns[0].role != "user":
         yield invalid('messages: first message must use the "user" role')
-    if recent:
-        yield from _retired(turns)
     yield from _tool_ids(turns)
     yield from _tool_results(turns)
     yield from _server_tools(turns)
@@ -42,8 +36,9 @@ def faults(request: Json, recent: bool) -> Iterator[Refusal]:
     yield from _ending(turns[-1])
 
 
-def _retired(turns: list[Turn]) -> Iterator[Refusal]:
-    for turn in turns:
+def retired(request: Json) -> Iterator[Refusal]:
+    """What version 2026-10-21 no longer takes in messages that are fine otherwise."""
+    for turn in turns_of(request["messages"]):
         if turn.role == "assistant":
             for place in turn.of("document"):
                 yield invalid(f"{place.path}: `document` blocks can only be in `user` messages")

@@ -68,15 +68,14 @@ class Facts(Struct, frozen=True):
         return value
 
 
-def read(messages: list[dict[str, Any]], each_prompt: bool = False) -> Facts:
-    """Read a conversation that is known to be valid.
-
-    Args:
-        each_prompt: only what came since the last prompt counts.
-    """
+def since_prompt(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last prompt and what came after it."""
     prompts = [place for place, message in enumerate(messages) if _is_prompt(message)]
-    if each_prompt and prompts:
-        messages = messages[prompts[-1] :]
+    return messages[prompts[-1] :] if prompts else messages
+
+
+def read(messages: list[dict[str, Any]]) -> Facts:
+    """Read a conversation that is known to be valid."""
     blocks = [block for message in messages for block in blocks_of(message)]
     texts = [_text(message) for message in messages if message["role"] == "user"]
     answers = {

@@ -32,7 +32,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from midstream.errors import ConfigurationError
-from midstream.simulator.facts import PLACE, Facts, read
+from midstream.simulator.facts import PLACE, Facts, read, since_prompt
 
 Seconds = Annotated[float, Meta(ge=0)]
 
@@ -106,7 +106,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError("the last reply must be one without `when`")
 
     def facts(self, messages: list[dict[str, Any]]) -> Facts:
-        return read(messages, self.each_prompt)
+        return read(since_prompt(messages) if self.each_prompt else messages)
 
     def reply(self, facts: Facts) -> Reply:
         turns = self._turns()

@@ -40,12 +40,15 @@ class Progress(Enum):
     CLOSED = "the connection is closed"
 
 
+class ClientLeft(anyio.BrokenResourceError):
+    """There is nobody to write to; a handler may let it pass."""
+
+
 class Exchange:
     """One request and the means to answer it.
 
     An answer that the handler does not finish is cut: the connection closes when the handler
-    returns. Every method that writes raises `anyio.BrokenResourceError` once the client is gone;
-    a handler may let it pass, the server takes it as the end of the connection.
+    returns. Every method that writes raises `ClientLeft` once the connection is gone.
     """
 
     def __init__(self, request: Request, connection: "Connection") -> None:
@@ -163,8 +166,8 @@ async def _converse(connection: "Connection", handler: Handler) -> None:
                 return
             if request.headers.get("connection", "").lower() == "close":
                 return
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        pass  # the client went away, which is its right
+    except ClientLeft:
+        pass  # which is its right
     except h11.RemoteProtocolError as error:
         await _refuse(connection, error)
     finally:
@@ -176,7 +179,7 @@ async def _refuse(connection: "Connection", error: h11.RemoteProtocolError) -> N
     try:
         plain = {"content-type": "text/plain", "connection": "close"}
         await exchange.respond(error.error_status_hint, plain, str(error).encode())
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+    except ClientLeft:
         pass
 
 
@@ -226,7 +229,7 @@ class Connection:
             except BlockingIOError:
                 await anyio.wait_readable(self._socket)
             except OSError as error:
-                raise anyio.BrokenResourceError from error
+                raise ClientLeft from error
 
     async def write(self, data: bytes) -> None:
         await anyio.lowlevel.checkpoint()  # so that a reader in the same loop gets its turn
@@ -237,13 +240,13 @@ class Connection:
             except BlockingIOError:
                 await anyio.wait_writable(self._socket)
             except OSError as error:
-                raise anyio.BrokenResourceError from error
+                raise ClientLeft from error
 
     async def closed_by_peer(self) -> None:
         try:
             while data := await self.read():
                 self._unread += data
-        except anyio.BrokenResourceError:
+        except ClientLeft:
             pass
 
     def close(self) -> None:

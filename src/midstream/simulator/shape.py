@@ -72,7 +72,7 @@ def misfits(value: Json, fields: Fields, path: str) -> Iterator[Refusal]:
 
 def untagged(kind: object, table: Mapping[str, Fields], path: str) -> Iterator[Refusal]:
     """A `type` that the table does not know."""
-    if kind not in table:
+    if not isinstance(kind, str) or kind not in table:
         known = ", ".join(f"'{tag}'" for tag in table)
         yield invalid(
             f"{path}: Input tag '{kind}' found using 'type' does not match any of the expected"

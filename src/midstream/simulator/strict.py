@@ -2,7 +2,8 @@
 
 The words are those that users of the API quote in public; where none were found they are ours.
 Not refused: what depends on the model (which thinking it takes, how long a context), on beta
-headers beyond their presence, or on the contents of images, documents and server tools.
+headers beyond their presence, or on the contents of images, documents and server tools. Refused,
+though some models take it: a `system` message inside the conversation.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from midstream.simulator.conversation import faults
+from midstream.simulator.conversation import faults, retired
 from midstream.simulator.shape import (
     BETA_REQUEST,
     REQUEST,
@@ -33,6 +34,7 @@ from midstream.simulator.shape import (
 VERSIONS: Final = ("2023-06-01", "2026-10-21")
 MAX_BODY: Final = 32 * 1024 * 1024
 MAX_DEPTH: Final = 200
+MAX_BREAKPOINTS: Final = 4
 _THINKING_DOCS: Final = "https://docs.claude.com/en/docs/build-with-claude/extended-thinking"
 
 
@@ -101,9 +103,12 @@ def _request(request: Json, headers: Mapping[str, str]) -> Iterator[Refusal]:
     yield from _tools(request.get("tools") or [])
     yield from _tool_choice(request)
     yield from _thinking(request, headers)
-    recent = headers["anthropic-version"] != VERSIONS[0]
-    yield from _sampling(request, recent)
-    yield from faults(request, recent)
+    yield from _temperature(request)
+    yield from faults(request)
+    yield from _breakpoints(request)
+    if headers["anthropic-version"] != VERSIONS[0]:
+        yield from _sampling(request)
+        yield from retired(request)
 
 
 def _system(system: Any) -> Iterator[Refusal]:
@@ -178,16 +183,31 @@ def _thinking(request: Json, headers: Mapping[str, str]) -> Iterator[Refusal]:
         yield invalid("Thinking may not be enabled when tool_choice forces tool use.")
 
 
-def _sampling(request: Json, recent: bool) -> Iterator[Refusal]:
-    given = [name for name in ("temperature", "top_p", "top_k") if request.get(name) is not None]
-    if given and recent:
-        yield invalid(f"{given[0]}: not supported with anthropic-version {VERSIONS[-1]}")
+def _temperature(request: Json) -> Iterator[Refusal]:
     if tag_of(request, "thinking") == "enabled" and request.get("temperature", 1) != 1:
         yield invalid(
             "`temperature` may only be set to 1 when thinking is enabled. Please consult our"
             f" documentation at {_THINKING_DOCS}"
             "#important-considerations-when-using-extended-thinking"
         )
+
+
+def _breakpoints(request: Json) -> Iterator[Refusal]:
+    contents = [message["content"] for message in request["messages"]]
+    places = [request.get("system"), request.get("tools"), *contents]
+    blocks = [block for place in places if is_list(place) for block in objects(place)]
+    found = sum(bool(block.get("cache_control")) for block in blocks)
+    if found > MAX_BREAKPOINTS:
+        yield invalid(
+            f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided."
+            f" Found {found}."
+        )
+
+
+def _sampling(request: Json) -> Iterator[Refusal]:
+    for name in ("temperature", "top_p", "top_k"):
+        if request.get(name) is not None:
+            yield invalid(f"{name}: not supported with anthropic-version {VERSIONS[-1]}")
 
 
 def _tagged(value: Json, table: Mapping[str, Fields], path: str) -> Iterator[Refusal]:

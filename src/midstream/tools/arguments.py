@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 import msgspec
@@ -18,8 +18,7 @@ from msgspec import inspect as kinds
 from midstream.tools.output import valid_text
 from midstream.tools.schema import Parameter, adapter_of
 
-# More than this nobody reads, and the model pays for them.
-PROBLEMS_TOLD = 50
+PROBLEMS_TOLD = 50  # more than this nobody reads, and the model pays for them
 
 
 class BadArguments(ValueError):
@@ -293,7 +292,8 @@ def _at(path: str, key: str | int) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "an array"
+        kind = "an object" if isinstance(value, dict) else "an array"
+        return f"{kind} of {len(cast('list[Any]', value))}"
     if isinstance(value, int) and value.bit_length() > 200:
         return "a huge number"
     text = json.dumps(value, ensure_ascii=False)

@@ -101,6 +101,8 @@ def _plain(value: Any) -> Any:
     """Types that msgspec does not know."""
     if isinstance(value, str | PurePath):
         return str(value)
+    if isinstance(value, int | float):  # subclasses, such as numpy's float64
+        return int(value) if isinstance(value, int) else float(value)
     # A value can only be a pydantic model if somebody has imported pydantic.
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(value, pydantic.BaseModel):

@@ -4,17 +4,21 @@ import contextlib
 import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, time
 from functools import cache
 from pathlib import PurePath
 from types import UnionType
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 import msgspec
-from msgspec import NODEFAULT, Struct
+from msgspec import NODEFAULT, Meta, Struct
 
 from midstream.tools.output import NotJson, json_text
 
 Schema = dict[str, Any]
+
+FORMATS: dict[type, str] = {datetime: "date-time", time: "time"}
+CONTAINERS: tuple[Any, ...] = (list, dict, set, tuple)
 
 
 class Parameter(Struct, frozen=True):
@@ -155,12 +159,25 @@ def _attempt(name: str, hint: Any, describe: Callable[[Any], Any]) -> Any:
 
 def _by_msgspec(hint: Any) -> tuple[Schema, Schema]:
     (schema,), definitions = msgspec.json.schema_components(
-        [hint], schema_hook=_foreign, ref_template="#/$defs/{name}"
+        [_dated(hint)], schema_hook=_foreign, ref_template="#/$defs/{name}"
     )
     # Some types can be described but not read; they raise something else.
     with contextlib.suppress(msgspec.ValidationError):
         msgspec.convert(None, hint, str_keys=True)
     return _flat(schema, definitions)
+
+
+def _dated(hint: Any) -> Any:
+    """Say the format of dates with a time, of which msgspec only says that they are strings."""
+    if isinstance(hint, type) and hint in FORMATS:
+        return Annotated[hint, Meta(extra_json_schema={"format": FORMATS[hint]})]
+    inside = get_args(hint)
+    origin: Any = get_origin(hint)
+    if origin is Annotated:
+        return Annotated[_dated(inside[0]), *inside[1:]]
+    if origin in {Union, UnionType}:
+        return Union[tuple(map(_dated, inside))]  # noqa: UP007  # any number of them
+    return origin[tuple(map(_dated, inside))] if origin in CONTAINERS else hint
 
 
 def _by_pydantic(adapter: Any) -> tuple[Schema, Schema]:

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from functools import partial, update_wrapper
-from types import NoneType
+from types import NoneType, UnionType
 from typing import (
     Annotated,
     Any,
@@ -14,6 +14,7 @@ from typing import (
     ParamSpec,
     TypedDict,
     TypeVar,
+    Union,
     Unpack,
     cast,
     get_args,
@@ -277,7 +278,9 @@ def _hint(fn: Function, parameter: inspect.Parameter) -> Any:
 def _is_context(hint: Any) -> bool:
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
-    return hint is ToolContext or {*get_args(hint)} - {NoneType} == {ToolContext}
+    if get_origin(hint) in {Union, UnionType}:
+        return [each for each in get_args(hint) if each is not NoneType] == [ToolContext]
+    return hint is ToolContext
 
 
 def _name(fn: Function) -> str:

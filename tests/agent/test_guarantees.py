@@ -1,0 +1,644 @@
+"""What a run promises, whatever the world does: one section for each row of the table.
+
+| event of the world                        | what happens                                       |
+|-------------------------------------------|----------------------------------------------------|
+| the stream breaks, stalls, is overloaded  | discarded, and asked again                         |
+| the request is refused                    | the run fails, the conversation stays as it was    |
+| tools had run in the discarded attempt    | adopted, never run twice; told if not asked again  |
+| a limit cuts the answer inside a call     | that call is dropped, whole ones are answered      |
+| the provider pauses                       | the message goes back as it is                     |
+| the provider refuses to answer            | outcome `refusal`, nothing kept                    |
+| a tool fails                              | the model reads why                                |
+| the user cancels                          | closed, stopped, settled                           |
+| the user types                            | the same, then the new words                       |
+"""
+
+import socket
+import time
+from typing import Any
+
+import anyio
+import pytest
+
+from midstream import Agent, Session, tool
+from midstream.events import (
+    Interrupted,
+    Retrying,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    TurnDiscarded,
+    TurnEnded,
+    TurnStarted,
+)
+from midstream.messages import Message, Text, Thinking, ToolCall, ToolResult, Usage
+from midstream.turn.retry import Backoff
+from tests.fakes import (
+    Answer,
+    Do,
+    ended,
+    event,
+    failure,
+    play,
+    provider,
+    reasons,
+    says,
+    start,
+    stop,
+    text,
+    thinking,
+    tool_use,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+class Till:
+    """A tool with an effect, and the account of it."""
+
+    def __init__(self, gate: anyio.Event | None = None) -> None:
+        self.paid: list[int] = []
+        self.began = anyio.Event()
+        self._gate = gate
+
+    async def pay(self, amount: int) -> str:
+        """Pay."""
+        self.paid.append(amount)
+        self.began.set()
+        if self._gate:
+            await self._gate.wait()
+        return f"paid {amount}"
+
+
+def pays(call_id: str, amount: int, index: int = 0) -> bytes:
+    return tool_use(index, call_id, "pay", f'{{"amount": {amount}}}')
+
+
+# -- the stream breaks -------------------------------------------------------------------------
+
+HALF = [start(), text(0, "Half an ans", close=False)]
+REFUSED_FOR_NOW: list[Any] = [(status, {"error": {"type": "x", "message": "m"}}, {}) for status in
+                   (408, 409, 429, 500, 502, 503, 504, 529)]  # fmt: skip
+TROUBLE: list[Any] = [
+    pytest.param([Do.CUT], id="cut before anything"),
+    pytest.param([*HALF, Do.CUT], id="cut in the middle"),
+    pytest.param([*HALF, Do.RESET], id="reset"),
+    pytest.param(HALF, id="ended without its last event"),
+    pytest.param([*HALF, Do.STALL], id="silent"),
+    pytest.param([*HALF, Do.PING], id="alive but stuck"),
+    pytest.param([failure("overloaded_error")], id="overloaded at once"),
+    pytest.param([*HALF, failure("overloaded_error")], id="overloaded in the middle"),
+    pytest.param([*HALF, failure("api_error")], id="an error of the provider's"),
+    pytest.param([*HALF, failure("never_heard_of_error")], id="an error never heard of"),
+    pytest.param([start(), start("msg_2")], id="two messages in one"),
+    *[pytest.param(answer, id=f"status {answer[0]}") for answer in REFUSED_FOR_NOW],
+]
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+async def test_a_broken_answer_is_discarded_and_asked_for_again(trouble: Answer) -> None:
+    async with provider(trouble, says("The answer.")) as world:
+        agent = world.agent(byte_timeout=0.3, event_timeout=0.4)
+        run = agent.run("Well?")
+        events = await play(run)
+
+    assert ended(events).outcome == "completed"
+    assert ended(events).text == "The answer."
+    assert [type(e) for e in events if isinstance(e, TurnDiscarded | Retrying)] == [
+        TurnDiscarded,
+        Retrying,
+    ]
+    assert world.requests[0] == world.requests[1], "asked from the same conversation"
+    assert run.session.messages[1:] == [Message("assistant", (Text("The answer."),))]
+
+
+async def test_a_refused_connection_is_asked_for_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    agent = Agent(
+        "anthropic:m", api_key="k", base_url=f"http://127.0.0.1:{port}",
+        backoff=Backoff(max_attempts=3, base_s=0.0),
+    )  # fmt: skip
+    events = await play(agent.run("Well?"))
+
+    assert ended(events).outcome == "failed"
+    assert [e.attempt for e in events if isinstance(e, TurnStarted)] == [1, 2, 3]
+    assert all("connection" in reason for reason in reasons(events))
+
+
+async def test_five_attempts_are_made_and_the_conversation_is_as_it_was() -> None:
+    async with provider(*[[*HALF, Do.CUT]] * 5) as world:
+        run = world.agent().run("Well?")
+        events = await play(run)
+
+    assert len(world.requests) == 5
+    assert ended(events).outcome == "failed"
+    error = ended(events).error
+    assert error is not None
+    assert error.type == "stream_interrupted"
+    assert run.session.messages == []
+
+
+async def test_tokens_of_discarded_attempts_are_counted_apart() -> None:
+    async with provider([start(input_tokens=100), Do.CUT], says("Hi.")) as world:
+        end = await world.agent().run("Hi")
+
+    assert end.discarded_usage == Usage(input_tokens=100, output_tokens=1)
+    assert end.usage == Usage(input_tokens=10, output_tokens=7)
+
+
+ADVICE: list[Any] = [
+    pytest.param({"retry-after-ms": "40"}, 0.04, id="milliseconds"),
+    pytest.param({"retry-after": "0.03"}, 0.03, id="seconds"),
+    pytest.param({"retry-after-ms": "0", "retry-after": "0.03"}, 0.03, id="a zero is no advice"),
+]
+
+
+@pytest.mark.parametrize(("headers", "delay"), ADVICE)
+async def test_the_providers_advice_is_followed(headers: dict[str, str], delay: float) -> None:
+    busy = (429, {"error": {"type": "rate_limit_error", "message": "slow down"}}, headers)
+    async with provider(busy, says("Hi.")) as world:
+        events = await play(world.agent().run("Hi"))
+
+    assert [e.delay for e in events if isinstance(e, Retrying)] == [delay]
+    assert world.asked_at[1] - world.asked_at[0] >= delay
+
+
+HOPELESS: list[Any] = [
+    pytest.param(429, "rate_limit_error", {"x-should-retry": "false"}, None, id="it says so"),
+    pytest.param(429, "rate_limit_error", {"retry-after": "86400"}, None, id="not today"),
+    pytest.param(402, "billing_error", {}, None, id="out of money"),
+    pytest.param(429, "rate_limit_error", {}, "enforced_spend_limit_reached", id="at the limit"),
+]
+
+
+@pytest.mark.parametrize(("status", "kind", "headers", "code"), HOPELESS)
+async def test_what_waiting_cannot_cure_is_not_asked_again(
+    status: int, kind: str, headers: dict[str, str], code: str | None
+) -> None:
+    details = {"error_code": code} if code else None
+    body = {"type": "error", "error": {"type": kind, "message": "no", "details": details}}
+    async with provider((status, body, headers)) as world:
+        end = await world.agent().run("Hi")
+
+    assert end.outcome == "failed"
+    assert len(world.requests) == 1
+
+
+async def test_a_status_that_would_not_be_retried_is_when_the_provider_asks_for_it() -> None:
+    body = {"error": {"type": "invalid_request_error", "message": "moment"}}
+    async with provider((400, body, {"x-should-retry": "true"}), says("Hi.")) as world:
+        end = await world.agent().run("Hi")
+    assert end.outcome == "completed"
+
+
+# -- the request is refused --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
+async def test_a_refused_request_fails_the_run_with_the_providers_words(status: int) -> None:
+    body = {"type": "error", "error": {"type": "some_error", "message": "It is wrong."}}
+    async with provider(says("Yes."), (status, body, {"request-id": "req_7"})) as world:
+        session = Session()
+        await world.agent().run("First", session)
+        before = list(session.messages)
+        end = await world.agent().run("Second", session)
+
+    assert end.outcome == "failed"
+    assert end.error is not None
+    assert (end.error.type, end.error.message) == ("some_error", "It is wrong.")
+    assert (end.error.status, end.error.request_id) == (status, "req_7")
+    assert session.messages == before
+
+
+# -- tools had run -----------------------------------------------------------------------------
+
+
+async def test_a_finished_call_of_a_discarded_attempt_is_reused() -> None:
+    till = Till()
+    first = [start(), pays("a", 5), text(1, "On its"), Do.CUT]
+    again = [start(), pays("b", 5), stop("tool_use")]
+    async with provider(first, again, says("Done.")) as world:
+        events = await play(world.agent([till.pay]).run("Pay 5"))
+
+    assert till.paid == [5]
+    assert world.results() == {"b": "paid 5"}
+    finished = [e for e in events if isinstance(e, ToolFinished)]
+    assert [(e.id, e.reused) for e in finished] == [("a", False), ("b", True)]
+    assert world.notes() == ""
+
+
+async def test_a_call_that_still_runs_is_awaited_by_the_next_attempt() -> None:
+    gate = anyio.Event()
+    till = Till(gate)
+    first = [start(), pays("a", 5), till.began, Do.CUT]
+    again = [start(), pays("b", 5), stop("tool_use")]
+    async with provider(first, again, says("Done.")) as world:
+        async with world.agent([till.pay]).run("Pay 5") as run:
+            async for e in run:
+                if isinstance(e, TurnStarted) and e.attempt == 2:
+                    gate.set()
+        assert run.outcome == "completed"
+
+    assert till.paid == [5]
+    assert world.results() == {"b": "paid 5"}
+
+
+async def test_two_equal_payments_in_one_turn_are_two_payments() -> None:
+    till = Till()
+    first = [start(), pays("a", 5), pays("b", 5, 1), till.began, Do.CUT]
+    again = [start(), pays("c", 5), pays("d", 5, 1), stop("tool_use")]
+    async with provider(first, again, says("Done.")) as world:
+        await world.agent([till.pay]).run("Pay 5 twice")
+
+    assert till.paid == [5, 5]
+    assert world.results() == {"c": "paid 5", "d": "paid 5"}
+
+
+async def test_the_spelling_of_the_arguments_makes_no_other_call() -> None:
+    till = Till()
+    first = [start(), tool_use(0, "a", "pay", '{"amount":5}'), till.began, Do.CUT]
+    again = [start(), tool_use(0, "b", "pay", '{ "amount" : 5 }'), stop("tool_use")]
+    async with provider(first, again, says("Done.")) as world:
+        await world.agent([till.pay]).run("Pay 5")
+    assert till.paid == [5]
+
+
+async def test_an_effect_that_is_not_asked_for_again_is_told_to_the_model() -> None:
+    till = Till()
+    first = [start(), pays("a", 5), till.began, Do.CUT]
+    again = [start(), pays("b", 6), stop("tool_use")]
+    async with provider(first, again, says("Done.")) as world:
+        await world.agent([till.pay]).run("Pay")
+
+    assert till.paid == [5, 6]
+    assert world.results() == {"b": "paid 6"}
+    assert 'pay({"amount":5}): done: paid 5' in world.notes()
+
+
+async def test_an_effect_is_told_in_the_next_run_when_this_one_has_no_more_requests() -> None:
+    till = Till()
+    first = [start(), pays("a", 5), till.began, Do.CUT]
+    async with provider(first, says("Nothing to do."), says("I see."), says("Yes.")) as world:
+        agent, session = world.agent([till.pay]), Session()
+        await agent.run("Pay", session)
+        await agent.run("And?", session)
+        await agent.run("Sure?", session)
+
+    assert "paid 5" in world.notes(2)
+    assert "And?" in world.notes(2)
+    assert world.notes(3) == "Sure?", "it is told once"
+
+
+async def test_an_effect_of_a_run_that_failed_is_told_in_the_next_one() -> None:
+    till = Till()
+    first = [start(), pays("a", 5), till.began, failure("invalid_request_error", "no")]
+    async with provider(first, says("I see.")) as world:
+        agent, session = world.agent([till.pay]), Session()
+        assert (await agent.run("Pay", session)).outcome == "failed"
+        assert session.messages == []
+        await agent.run("And?", session)
+    assert "paid 5" in world.notes()
+
+
+async def test_a_read_may_run_again_without_a_word() -> None:
+    @tool(effects="read")
+    async def look(at: str) -> str:
+        return f"seen {at}"
+
+    first = [start(), tool_use(0, "a", "look", '{"at": "x"}'), text(1, "So"), Do.CUT]
+    again = [start(), tool_use(0, "b", "look", '{"at": "y"}'), stop("tool_use")]
+    async with provider(first, again, says("Done.")) as world:
+        await world.agent([look]).run("Look")
+    assert world.results() == {"b": "seen y"}
+    assert world.notes() == ""
+
+
+# -- a limit cuts the answer -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", ["max_tokens", "model_context_window_exceeded"])
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "left open"])
+@pytest.mark.parametrize("cut", ["", '{"amount": 1', '{"amount": 1, "to": "Ann'])
+async def test_the_call_that_a_limit_cut_is_dropped_and_the_whole_one_is_answered(
+    limit: str, closed: bool, cut: str
+) -> None:
+    till = Till()
+    answer = [start(), pays("a", 5), tool_use(1, "b", "pay", cut, close=closed), stop(limit)]
+    async with provider(answer, says("Done.")) as world:
+        end = await world.agent([till.pay]).run("Pay")
+
+    assert till.paid == [5]
+    assert world.results() == {"a": "paid 5"}
+    assert end.outcome == "completed"
+
+
+async def test_without_a_whole_call_the_run_ends_at_the_limit_and_keeps_the_text() -> None:
+    till = Till()
+    answer = [start(), text(0, "I will"), tool_use(1, "b", "pay", '{"am', close=False)]
+    async with provider([*answer, stop("max_tokens")]) as world:
+        run = world.agent([till.pay]).run("Pay")
+        await play(run)
+
+    assert (run.outcome, run.text, till.paid) == ("max_tokens", "I will", [])
+    assert run.session.messages[-1] == Message("assistant", (Text("I will"),))
+
+
+# -- the provider pauses or refuses ------------------------------------------------------------
+
+
+def search(index: int) -> bytes:
+    use = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+    query = {"type": "input_json_delta", "partial_json": '{"query": "x"}'}
+    begun = event("content_block_start", index=index, content_block=use)
+    begun += event("content_block_delta", index=index, delta=query)
+    return begun + event("content_block_stop", index=index)
+
+
+async def test_a_paused_message_goes_back_as_it_is() -> None:
+    paused = [start(), text(0, "Searching."), search(1), stop("pause_turn")]
+    async with provider(paused, says("Found.")) as world:
+        end = await world.agent().run("Search")
+
+    assert end.outcome == "completed"
+    assert world.said()[-1] == {
+        "role": "assistant",
+        "content": [
+            {"type": "text", "text": "Searching."},
+            {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search",
+             "input": {"query": "x"}},
+        ],
+    }  # fmt: skip
+
+
+async def test_a_provider_that_only_pauses_is_not_asked_for_ever() -> None:
+    paused = [start(), text(0, "Searching."), search(1), stop("pause_turn")]
+    async with provider(*[paused] * 11) as world:
+        end = await world.agent().run("Search")
+    assert end.outcome == "max_turns"
+
+
+async def test_a_refusal_ends_the_run_and_leaves_nothing_in_the_conversation() -> None:
+    details = {"type": "refusal", "category": "bio", "explanation": "I won't."}
+    answer = [start(), text(0, "To make"), stop("refusal", stop_details=details)]
+    async with provider(answer) as world:
+        run = world.agent().run("Make it")
+        events = await play(run)
+
+    end = ended(events)
+    assert (end.outcome, end.text) == ("refusal", "")
+    assert end.error is not None
+    assert end.error.message == "bio: I won't."
+    assert run.session.messages == []
+    turn = next(e for e in events if isinstance(e, TurnEnded))
+    assert (turn.stop_reason, turn.message.blocks) == ("refusal", ())
+
+
+async def test_a_call_that_a_refusal_left_open_does_not_run() -> None:
+    till = Till()
+    answer = [start(), tool_use(0, "a", "pay", close=True), stop("refusal")]
+    async with provider(answer) as world:
+        end = await world.agent([till.pay]).run("Pay")
+    assert (end.outcome, till.paid) == ("refusal", [])
+
+
+async def test_a_stop_reason_never_heard_of_is_not_taken_for_success() -> None:
+    async with provider([start(), text(0, "Hm"), stop("on_strike")]) as world:
+        end = await world.agent().run("Work")
+    assert (end.outcome, end.text) == ("failed", "Hm")
+    assert end.error is not None
+    assert "on_strike" in end.error.message
+
+
+# -- a tool fails ------------------------------------------------------------------------------
+
+
+async def test_whatever_a_tool_does_the_model_reads_it_and_the_run_goes_on() -> None:
+    async def raises() -> str:
+        raise OSError("disk on fire")
+
+    @tool(timeout=0.05)
+    async def hangs() -> None:
+        await anyio.sleep_forever()
+
+    async def returns_a_set_of_objects() -> object:
+        return {object()}
+
+    @tool(max_output=100)
+    async def says_too_much() -> str:
+        return "x" * 1000
+
+    async def exits() -> None:
+        raise SystemExit(3)
+
+    tools: list[Any] = [raises, hangs, returns_a_set_of_objects, says_too_much, exits]
+    names = ["raises", "hangs", "returns_a_set_of_objects", "says_too_much", "exits"]
+    calls = [tool_use(i, f"c{i}", name) for i, name in enumerate(names)]
+    async with provider([start(), *calls, stop("tool_use")], says("Oh dear.")) as world:
+        end = await world.agent(tools).run("Try")
+        results = world.results()
+
+    assert end.outcome == "completed"
+    assert results["c0"] == "OSError: disk on fire"
+    assert "longer than its 0.05 s" in results["c1"]
+    assert "object" in results["c2"]
+    assert len(results["c3"]) < 200
+    assert "1,000" in results["c3"]
+    assert results["c4"] == "SystemExit: 3"
+    errors = [b.get("is_error", False) for b in world.said()[-1]["content"]]
+    assert errors == [True, True, True, False, True]
+
+
+# -- the user cancels --------------------------------------------------------------------------
+
+
+async def test_cancelling_closes_the_connection_and_keeps_what_was_shown() -> None:
+    answer = [start(), thinking(0, "Hm."), text(1, "So far", close=False), Do.STALL]
+    async with provider(answer, says("Going on.")) as world:
+        agent = world.agent()
+        async with agent.run("Tell") as run:
+            async for e in run:
+                if isinstance(e, TextDelta):
+                    run.cancel()
+        await world.left.wait()
+        end = await agent.run("Go on", run.session)
+
+    assert run.outcome == "cancelled"
+    assert run.text == "So far"
+    kept = run.session.messages[1].blocks
+    assert [type(b) for b in kept] == [Thinking, Text]
+    assert end.outcome == "completed"
+
+
+async def test_a_cancelled_call_is_answered_with_what_is_true_of_it() -> None:
+    till, done = Till(anyio.Event()), anyio.Event()
+
+    @tool(serial="till")
+    async def quick() -> str:
+        done.set()
+        return "quick one"
+
+    @tool(serial="till")
+    async def slow() -> None:
+        await anyio.sleep_forever()
+
+    @tool(serial="till")
+    async def queued() -> None:
+        raise AssertionError("it never started")
+
+    calls = [tool_use(0, "a", "quick"), pays("b", 5, 1), tool_use(2, "c", "slow")]
+    calls += [
+        tool_use(3, "d", "queued"),
+        text(4, "x"),
+        tool_use(5, "e", "pay", '{"am', close=False),
+    ]
+    async with provider([start(), *calls, done, till.began, Do.STALL], says("Ok.")) as world:
+        agent = world.agent([quick, slow, queued, till.pay])
+        async with agent.run("Go") as run:
+            async for e in run:
+                if isinstance(e, ToolStarted) and e.name == "slow":
+                    run.cancel()
+        await agent.run("Go on", run.session)
+        results = world.results()
+
+    assert results["a"] == "quick one"
+    assert results["b"].startswith("Stopped while it was running: cancelled by the user.")
+    assert results["c"].startswith("Stopped while it was running")
+    assert results["d"] == "Not started: cancelled by the user."
+    assert "e" not in results
+
+
+async def test_thinking_without_its_signature_is_not_kept() -> None:
+    answer = [start(), text(0, "Well"), thinking(1, "Hm", signed=False), Do.STALL]
+    async with provider(answer, says("Ok.")) as world:
+        agent = world.agent()
+        async with agent.run("Think") as run:
+            async for e in run:
+                if e.__class__.__name__ == "ThinkingDelta":
+                    run.cancel()
+        assert run.session.messages[1] == Message("assistant", (Text("Well"),))
+        await agent.run("Go on", run.session)
+
+
+async def test_no_call_starts_after_the_cancel() -> None:
+    till, gate = Till(), anyio.Event()
+    answer = [start(), text(0, "Wait"), gate, pays("a", 5, 1), stop("tool_use")]
+    async with provider(answer) as world, world.agent([till.pay]).run("Pay") as run:
+        async for e in run:
+            if isinstance(e, TextDelta):
+                run.cancel()
+                gate.set()
+    assert till.paid == []
+
+
+async def test_leaving_the_run_early_is_a_cancel() -> None:
+    till = Till(anyio.Event())
+    async with provider([start(), pays("a", 5), Do.STALL]) as world:
+        async with world.agent([till.pay]).run("Pay") as run:
+            await till.began.wait()
+        await world.left.wait()
+    assert run.outcome == "cancelled"
+    assert run.session.messages[1:] == [
+        Message("assistant", (ToolCall("a", "pay", {"amount": 5}),)),
+        Message("user", (ToolResult("a", STOPPED, is_error=True),)),
+    ]
+
+
+STOPPED = "Stopped while it was running: cancelled by the user. What it did until then is unknown."
+
+
+async def test_a_run_whose_reader_is_cancelled_is_settled_all_the_same() -> None:
+    till = Till(anyio.Event())
+    async with provider([start(), pays("a", 5), Do.STALL]) as world:
+        run = world.agent([till.pay]).run("Pay")
+        with anyio.CancelScope() as scope:
+            async with run:
+                async for e in run:
+                    if isinstance(e, ToolStarted):
+                        scope.cancel()
+    assert run.outcome == "cancelled"
+    assert len(run.session.messages) == 3
+
+
+async def test_cancelling_while_waiting_to_ask_again_ends_the_run_at_once() -> None:
+    patient = Backoff(base_s=600.0)
+    async with provider([start(), Do.CUT]) as world:
+        async with world.agent(backoff=patient).run("Hi") as run:
+            async for e in run:
+                if isinstance(e, Retrying):
+                    run.cancel()
+    assert run.outcome == "cancelled"
+
+
+async def test_a_plain_function_that_cannot_be_stopped_is_left_behind() -> None:
+    import threading
+
+    release = threading.Event()
+    try:
+        async with provider([start(), tool_use(0, "a", "block"), text(1, "x"), Do.STALL]) as world:
+
+            def block() -> str:
+                release.wait(10)
+                return "too late"
+
+            began = time.monotonic()
+            async with world.agent([block]).run("Block") as run:
+                async for e in run:
+                    if isinstance(e, ToolStarted):
+                        run.cancel()
+            assert time.monotonic() - began < 5
+            result = run.session.messages[2].blocks[0]
+            assert isinstance(result, ToolResult)
+            assert result.output == STOPPED
+    finally:
+        release.set()
+
+
+# -- the user types ----------------------------------------------------------------------------
+
+
+async def test_new_words_stop_the_turn_and_are_answered_at_once() -> None:
+    till = Till(anyio.Event())
+    answer = [start(), text(0, "First I"), pays("a", 5, 1), till.began, Do.STALL]
+    async with provider(answer, says("In French, then.")) as world:
+        async with world.agent([till.pay]).run("Tell") as run:
+            events = []
+            async for e in run:
+                events.append(e)
+                if isinstance(e, ToolStarted):
+                    run.interrupt("In French!")
+
+    assert (run.outcome, run.text) == ("completed", "In French, then.")
+    assert [e.text for e in events if isinstance(e, Interrupted)] == ["In French!"]
+    last = world.said()[-1]["content"]
+    assert [b["type"] for b in last] == ["tool_result", "text"]
+    assert "interrupted by the user" in last[0]["content"]
+    assert last[1]["text"] == "In French!"
+    assert ended(events).usage.output_tokens == 8, "the interrupted turn is paid for too"
+
+
+async def test_new_words_before_anything_was_shown_follow_the_old_ones() -> None:
+    async with provider([Do.STALL], says("Ok.")) as world, world.agent().run("Tell") as run:
+        await world.asked.wait()
+        run.interrupt("Never mind")
+        await run
+    assert world.notes() == "Tell\nNever mind"
+    assert run.outcome == "completed"
+
+
+async def test_words_typed_while_waiting_to_ask_again_go_at_once() -> None:
+    async with provider([start(), Do.CUT], says("Ok.")) as world:
+        async with world.agent(backoff=Backoff(base_s=600.0)).run("Tell") as run:
+            async for e in run:
+                if isinstance(e, Retrying):
+                    run.interrupt("Now!")
+    assert run.outcome == "completed"
+    assert world.notes() == "Tell\nNow!"
+
+
+async def test_a_run_that_has_ended_takes_no_more_words() -> None:
+    async with provider(says("Done.")) as world:
+        run = world.agent().run("Go")
+        await play(run)
+        with pytest.raises(RuntimeError, match="has ended"):
+            run.interrupt("More")

@@ -1,0 +1,288 @@
+"""The library as its users hold it: running, awaiting, going on, reading, limits."""
+
+from typing import Any
+
+import anyio
+import pytest
+
+import midstream
+from midstream import Agent, ConfigurationError, Session, tool
+from midstream.errors import EventsGone
+from midstream.events import RunEnded, RunStarted, TextDelta, TurnEnded
+from midstream.messages import Message, Text, Thinking, Usage
+from midstream.simulator import Reply, Scenario, call, redacted, say, simulator, think
+from tests.fakes import Do, play, provider, says, start, stop, text, thinking, tool_use
+
+pytestmark = pytest.mark.anyio
+
+
+@tool(effects="read")
+async def get_weather(city: str) -> dict[str, Any]:
+    """Current weather for a city."""
+    return {"city": city, "temp_c": 18, "conditions": "sunny"}
+
+
+def scenario(*replies: Reply) -> Scenario:
+    return Scenario(replies=list(replies), tokens_per_second=0, ttft=0)
+
+
+WEATHER = scenario(
+    Reply([say("Let me look. "), call("get_weather", city="Lagos")]),
+    Reply([say("It is {get_weather.conditions}, {get_weather.temp_c} °C.")]),
+)
+
+
+async def test_a_run_tells_everything_in_order_and_ends_with_one_event() -> None:
+    async with simulator(WEATHER) as sim:
+        agent = Agent("anthropic:m", [get_weather], api_key="k", base_url=sim.url)
+        events = await play(agent.run("Weather?"))
+
+    assert isinstance(events[0], RunStarted)
+    assert isinstance(events[-1], RunEnded)
+    assert [type(e) for e in events].count(RunEnded) == 1
+    seqs = [e.seq for e in events]
+    assert seqs == sorted(set(seqs))
+    times = [e.t for e in events]
+    assert times == sorted(times)
+    assert len({e.run for e in events}) == 1
+    assert events[-1].text == "It is sunny, 18 °C."
+    assert sim.refusals == []
+
+
+async def test_awaiting_a_run_gives_its_end() -> None:
+    async with simulator(WEATHER) as sim:
+        agent = Agent("anthropic:m", [get_weather], api_key="k", base_url=sim.url)
+        end = await agent.run("Weather?")
+        async with agent.run("Weather?") as run:
+            assert await run == run.ended
+    assert (end.outcome, end.turns) == ("completed", 2)
+    assert (run.text, run.outcome) == (end.text, end.outcome)
+    assert run.usage == end.usage
+    assert end.usage.output_tokens > 0
+
+
+def test_a_script_needs_no_event_loop() -> None:
+    end = Agent("sim:hello").run_sync("Hi")
+    assert "simulator" in end.text
+    assert end.cost_usd is None, "what is simulated has no price"
+
+
+async def test_a_session_goes_on() -> None:
+    async with provider(says("Hello Ada."), says("Ada.")) as world:
+        agent, session = world.agent(), Session()
+        await agent.run("I am Ada", session)
+        end = await agent.run("Who am I?", session)
+    assert end.text == "Ada."
+    assert [m["role"] for m in world.said()] == ["user", "assistant", "user"]
+
+
+async def test_two_runs_of_one_agent_do_not_meet() -> None:
+    async with simulator(WEATHER) as sim:
+        agent = Agent("anthropic:m", [get_weather], api_key="k", base_url=sim.url)
+        ends: list[RunEnded] = []
+
+        async def one() -> None:
+            ends.append(await agent.run("Weather?"))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(one)
+    assert {end.text for end in ends} == {"It is sunny, 18 °C."}
+    assert len({end.run for end in ends}) == 10
+
+
+async def test_thinking_goes_back_untouched_through_a_tool_loop() -> None:
+    thoughtful = scenario(
+        Reply([think("Which city? “Lagos”."), redacted(), call("get_weather", city="Lagos")]),
+        Reply([think("Sunny."), say("Sunny.")]),
+    )
+    async with simulator(thoughtful) as sim:
+        agent = Agent("anthropic:m", [get_weather], thinking=2048, api_key="k", base_url=sim.url)
+        run = agent.run("Weather?")
+        await play(run)
+        await agent.run("Sure?", run.session)
+    assert sim.refusals == []
+    kept = run.session.messages[1].blocks[0]
+    assert isinstance(kept, Thinking)
+    assert kept.text == "Which city? “Lagos”."
+    assert sim.requests[0]["thinking"] == {"type": "enabled", "budget_tokens": 2048}
+
+
+async def test_a_thinking_budget_above_the_token_limit_gets_room_to_answer() -> None:
+    async with provider(says("Ok.")) as world:
+        await world.agent(thinking=10_000, max_tokens=4096).run("Think")
+    assert world.requests[0]["max_tokens"] == 14_096
+
+
+async def test_the_run_stops_at_max_turns_with_a_conversation_that_can_go_on() -> None:
+    again = [start(), tool_use(0, "a", "get_weather", '{"city": "Lagos"}'), stop("tool_use")]
+    async with provider(again, again, says("Fine.")) as world:
+        agent = world.agent([get_weather], max_turns=2)
+        run = agent.run("Loop")
+        await play(run)
+        end = await agent.run("Enough", run.session)
+    assert (run.outcome, end.outcome) == ("max_turns", "completed")
+
+
+async def test_another_reader_may_come_late() -> None:
+    async with simulator(WEATHER) as sim:
+        agent = Agent("anthropic:m", [get_weather], api_key="k", base_url=sim.url)
+        async with agent.run("Weather?") as run:
+            await run
+            late = [e async for e in run.events(after=0)]
+            rest = [e async for e in run.events(after=late[2].seq)]
+    assert isinstance(late[0], RunStarted)
+    assert isinstance(late[-1], RunEnded)
+    assert rest[0].seq > late[2].seq
+
+
+async def test_a_reader_that_comes_too_late_is_told() -> None:
+    many = [start(), *[text(i, "x") for i in range(1500)], stop("end_turn")]
+    async with provider(many) as world:
+        async with world.agent().run("Go on") as run:
+            await run
+            with pytest.raises(EventsGone):
+                run.events(after=0)
+
+
+async def test_deltas_that_wait_together_arrive_together() -> None:
+    gate = anyio.Event()
+    answer = [start(), text(0, *"abcdefgh", close=False), gate]
+    answer.append(text(1, "!"))
+    answer.append(stop("end_turn"))
+    async with provider(answer) as world:
+        async with world.agent().run("Spell") as run:
+            await world.asked.wait()
+            await anyio.wait_all_tasks_blocked()
+            gate.set()
+            deltas = [e.text async for e in run if isinstance(e, TextDelta)]
+    assert "".join(deltas) == "abcdefgh!"
+    assert len(deltas) == 2
+
+
+async def test_the_last_event_comes_even_if_the_runtime_itself_fails() -> None:
+    class Broken:
+        provider = "sim"
+        name = "broken"
+
+        def connect(self) -> Any:
+            raise ZeroDivisionError("a bug")
+
+    run = Agent(Broken()).run("Hi")
+    with pytest.raises(ZeroDivisionError):
+        async with run:
+            events = [e async for e in run]
+    assert isinstance(events[-1], RunEnded)
+    assert run.outcome == "failed"
+
+
+async def test_an_error_in_the_readers_code_arrives_as_itself() -> None:
+    async with provider([start(), text(0, "Hi", close=False), Do.STALL]) as world:
+        with pytest.raises(ZeroDivisionError):  # noqa: PT012
+            async with world.agent().run("Hi") as run:
+                async for e in run:
+                    if isinstance(e, TextDelta):
+                        raise ZeroDivisionError
+    assert run.outcome == "cancelled"
+
+
+async def test_usage_and_first_token_are_told_for_each_turn() -> None:
+    async with provider(
+        [start(input_tokens=100), text(0, "Hi"), stop("end_turn", 20)],
+    ) as world:
+        events = await play(world.agent().run("Hi"))
+    turn = next(e for e in events if isinstance(e, TurnEnded))
+    end = events[-1]
+    assert isinstance(end, RunEnded)
+    assert turn.usage == end.usage == Usage(input_tokens=100, output_tokens=20)
+    assert turn.ttft is not None
+    assert end.ttft == turn.ttft
+    assert turn.message == Message("assistant", (Text("Hi"),))
+    assert end.cost_usd == pytest.approx(100 * 3e-6 + 20 * 15e-6), "claude-sonnet-4-6's price"
+
+
+async def test_the_price_of_a_model_nobody_knows_is_not_zero() -> None:
+    begun = start().replace(b"claude-sonnet-4-6", b"my-own-model")
+    async with provider([begun, text(0, "Hi"), stop("end_turn")]) as world:
+        end = await world.agent().run("Hi")
+    assert end.cost_usd is None
+
+
+@pytest.mark.parametrize("version", ["x-api-key", "bearer"])
+async def test_both_ways_of_sending_a_key_are_spoken(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.setenv(
+        "ANTHROPIC_API_KEY" if version == "x-api-key" else "ANTHROPIC_AUTH_TOKEN", "secret"
+    )
+    async with simulator(WEATHER) as sim:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", sim.url)
+        end = await Agent("anthropic:m", [get_weather]).run("Weather?")
+    assert end.outcome == "completed"
+
+
+WRONG: list[Any] = [
+    pytest.param({"model": "gpt"}, "unknown model 'gpt'", id="no provider"),
+    pytest.param({"model": "anthropic:"}, "unknown model", id="no name"),
+    pytest.param({"model": "anthropic:m"}, "set ANTHROPIC_API_KEY", id="no key"),
+    pytest.param({"model": "sim:nowhere"}, "nowhere", id="no such scenario"),
+    pytest.param({"model": "sim:", "max_turns": 0}, "at least 1", id="no turns"),
+    pytest.param({"model": "sim:", "thinking": 10}, "1,024", id="too little thinking"),
+    pytest.param(
+        {"model": "sim:", "tools": [get_weather, get_weather]}, "two tools", id="a name twice"
+    ),
+    pytest.param(
+        {"model": "anthropic:m", "api_key": "k", "base_url": "localhost"}, "http://", id="no scheme"
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "words"), WRONG)
+def test_a_setting_that_cannot_be_is_refused_with_what_to_do(
+    settings: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.delenv("ANTHROPIC_AUTH_TOKEN", raising=False)
+    with pytest.raises(ConfigurationError) as caught:
+        Agent(**settings)
+    assert words in str(caught.value)
+
+
+def test_an_empty_prompt_is_refused() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        Agent("sim:").run("  \n")
+
+
+async def test_a_key_that_cannot_be_sent_fails_with_what_to_do() -> None:
+    async with provider() as world:
+        agent = Agent("anthropic:m", api_key="k\n", base_url=world.url)
+        end = await agent.run("Hi")
+    assert end.error is not None
+    assert end.error.type == "configuration_error"
+
+
+async def test_signed_thinking_alone_is_not_left_at_the_end_of_a_message() -> None:
+    async with provider(
+        [start(), thinking(0, "Hm"), text(1, " ", close=False), Do.STALL], says("Ok.")
+    ) as world:
+        async with world.agent().run("Think") as run:
+            async for e in run:
+                if isinstance(e, TextDelta) and e.text == " ":
+                    run.interrupt("And?")
+    assert run.outcome == "completed"
+
+
+async def test_the_tools_of_the_provider_are_passed_on_as_they_are() -> None:
+    search = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}
+    async with provider(says("Found.")) as world:
+        await world.agent([get_weather, search]).run("Search")
+    assert world.requests[0]["tools"][1] == search
+
+
+def test_the_public_door_opens_on_everything_it_names() -> None:
+    assert len(midstream.__all__) <= 30
+    for name in midstream.__all__:
+        assert getattr(midstream, name) is not None
+    with pytest.raises(AttributeError):
+        _ = midstream.nothing_of_the_kind
