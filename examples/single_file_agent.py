@@ -6,7 +6,9 @@ It asks Anthropic's Messages API, prints the text as it comes, and starts each t
 call is whole, while the model goes on writing. ANTHROPIC_API_KEY must be set.
 
 Read it from the top, the way the data goes: bytes, events, a reply, a turn (a reply and its tools,
-asked for until it is whole), the conversation. A comment says what breaks without its line.
+asked for until it is whole), the conversation. A comment says what breaks without its line. Left
+out is, among other things: stopping it in the middle, limits on sizes, and telling the model of a
+tool that ran for a lost reply and that the next reply does not ask for.
 """
 
 import asyncio
@@ -24,9 +26,15 @@ import httpx2
 MODEL = "claude-sonnet-4-6"
 MAX_TURNS, MAX_ATTEMPTS, BACKOFF_S, SILENCE_S = 20, 5, 0.5, 60.0
 TRANSIENT = {"overloaded_error", "api_error", "rate_limit_error", "timeout_error"}
+PARTS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 GO_ON = {"pause_turn", "compaction"}  # send back what there is, and the model continues
-CUT = {"max_tokens", "model_context_window_exceeded"}
-DONE = {"end_turn", "stop_sequence", "tool_use"}
+ENDS = {"end_turn": "", "stop_sequence": "", "tool_use": ""} | {
+    "max_tokens": "the reply was cut at max_tokens",
+    "model_context_window_exceeded": "the conversation fills the context window",
+}
+
+# What reading a malformed event raises: a wrong type, a missing field, a block that never began.
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 Json = dict[str, Any]
 
@@ -44,14 +52,14 @@ def save_note(text: str) -> str:
     return "saved"
 
 
-def spec(function: Callable[..., Any], **parameters: str) -> Json:
-    properties = {name: {"type": "string", "description": parameters[name]} for name in parameters}
-    schema = {"type": "object", "properties": properties, "required": list(parameters)}
+def spec(function: Callable[..., Any], parameter: str) -> Json:
+    properties = {parameter: {"type": "string"}}
+    schema = {"type": "object", "properties": properties, "required": [parameter]}
     return {"name": function.__name__, "description": function.__doc__, "input_schema": schema}
 
 
 TOOLS: dict[str, Callable[..., Any]] = {"get_weather": get_weather, "save_note": save_note}
-SPECS = [spec(get_weather, city="Its name."), spec(save_note, text="The line.")]
+SPECS = [spec(get_weather, "city"), spec(save_note, "text")]
 
 
 class Failed(Exception):
@@ -108,7 +116,7 @@ class Reply:
     def feed(self, event: Any) -> list[Json]:
         """Take one event; return the calls that it makes certain."""
         match event:
-            case {"type": "message_start", "message": {"usage": dict(usage)}}:
+            case {"type": "message_start", "message": {"usage": usage}}:
                 self.usage |= usage
             case {"type": "content_block_start", "index": int(index), "content_block": block}:
                 self._blocks[index], self._open[index] = block, []
@@ -142,12 +150,9 @@ class Reply:
     def _add(self, index: int, delta: Json) -> None:
         block, parts = self._blocks[index], self._open[index]
         match delta:
-            case (
-                {"type": "text_delta", "text": str(part)}
-                | {"type": "thinking_delta", "thinking": str(part)}
-                | {"type": "input_json_delta", "partial_json": str(part)}
-            ):
-                parts.append(part)
+            case {"type": str(kind)} if kind in PARTS:
+                parts.append(delta[PARTS[kind]])
+                show(delta.get("text", ""))
             case {"type": "citations_delta", "citation": citation}:
                 block["citations"] = [*(block.get("citations") or []), citation]
             case {"type": "signature_delta" | "compaction_delta", **fields}:
@@ -160,12 +165,9 @@ class Reply:
         match block["type"]:
             case "tool_use":
                 return self._close_call(index, block, text.strip())
-            case "text":
-                block["text"] += text
-                whole = bool(block["text"].strip())
-            case "thinking":
-                block["thinking"] += text
-                whole = bool(block.get("signature"))
+            case "text" | "thinking" as field:
+                block[field] += text
+                whole = bool(block["text"].strip() if field == "text" else block["signature"])
             case _:  # server tools, their results, redacted thinking: kept, and not ours to run
                 if text:
                     block["input"] = read_object(text)
@@ -174,14 +176,13 @@ class Reply:
         return []
 
     def _close_call(self, index: int, block: Json, text: str) -> list[Json]:
-        given = read_object(text) if text else block.get("input") or None
-        if given is not None:  # no proper prefix of a JSON object is one: nothing was cut
-            block["input"] = given
+        given = read_object(text) if text else block.get("input")
+        block["input"] = given or {}
+        if given or (given == {} and text):  # no proper prefix of a JSON object is one: it is whole
             self._certain.add(index)
             return [block]
-        # Cut by max_tokens before its first fragment, a call looks like one without arguments;
-        # cut later, like one with bad JSON. Only what comes next can tell.
-        block["input"] = {}
+        # A call that max_tokens cut before its first fragment looks like one without arguments,
+        # and one that was cut later like one with bad JSON. Only what comes next can tell.
         self._doubtful.append(index)
         if text:
             self.invalid[block["id"]] = f"Not run: the arguments are not a JSON object: {text}"
@@ -196,7 +197,7 @@ class Reply:
 def read_object(text: str) -> Json | None:
     """A whole JSON object, or None. Never mended: half an order is not an order."""
     try:
-        value = json.loads(text, parse_constant=no_number)
+        value: Json | None = json.loads(text, parse_constant=no_number)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -227,38 +228,36 @@ class Turn:
         self._asked: dict[str, asyncio.Task[Json]] = {}  # the calls of this attempt, by id
 
     async def reply(self, client: httpx2.AsyncClient, messages: list[Json]) -> Reply:
-        for attempt in range(1, MAX_ATTEMPTS):
+        attempt = 1
+        while True:
             try:
                 return await self._attempt(client, messages)
-            except Lost as lost:
-                show(f"\n[{lost}; the reply starts again]\n")  # what was shown is void
-                await asyncio.sleep(lost.after_s or BACKOFF_S * 2**attempt * random.random())
-        try:
-            return await self._attempt(client, messages)
-        except Lost as lost:
-            raise Failed(f"{lost} (attempt {MAX_ATTEMPTS})") from lost
+            except (Lost, httpx2.TransportError, *MALFORMED) as error:
+                words = str(error) or type(error).__name__
+                if attempt == MAX_ATTEMPTS:
+                    raise Failed(f"{words} (attempt {attempt})") from error
+                show(f"\n[{words}; the reply starts again]\n")  # what was shown is void
+                after_s = error.after_s if isinstance(error, Lost) else 0.0
+            await asyncio.sleep(after_s or BACKOFF_S * 2**attempt * random.random())
+            attempt += 1
 
     async def _attempt(self, client: httpx2.AsyncClient, messages: list[Json]) -> Reply:
         self._equal.clear()
         self._asked.clear()
         reply, reader = Reply(), EventReader()
-        body = {"model": MODEL, "max_tokens": 8192, "stream": True, "tools": SPECS}
-        sent = json.dumps(body | {"messages": messages})
-        try:
-            async with client.stream("POST", "/v1/messages", content=sent) as response:
-                if response.status_code != 200:
-                    await refuse_response(response)
-                async for chunk in response.aiter_bytes():
-                    for event in reader.feed(chunk):
-                        for call in reply.feed(event):
-                            self._start(call, reply.invalid.get(call["id"]))
-                        show(text_of(event))
-                    if reply.whole:
-                        return reply
-        except httpx2.TransportError as error:  # refused, reset, or silent for SILENCE_S
-            raise Lost(str(error) or type(error).__name__) from error
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise Lost(f"the stream is malformed ({error!r})") from error
+        body = {"model": MODEL, "max_tokens": 8192, "tools": SPECS, "messages": messages}
+        sent = json.dumps(body | {"stream": True})
+        async with client.stream("POST", "/v1/messages", content=sent) as response:
+            if response.status_code != 200:
+                error = read_object((await response.aread()).decode(errors="replace")) or {}
+                after_s = response.headers.get("retry-after", "")
+                refuse(error.get("error") or {}, response.status_code, after_s)
+            async for chunk in response.aiter_bytes():
+                for event in reader.feed(chunk):
+                    for call in reply.feed(event):
+                        self._start(call, reply.invalid.get(call["id"]))
+                if reply.whole:
+                    return reply
         raise Lost("the stream ended before message_stop")  # which no exception would tell
 
     def _start(self, call: Json, problem: str | None) -> None:
@@ -292,20 +291,6 @@ async def run(name: str, given: Json, problem: str | None) -> Json:
         return {"content": f"{type(error).__name__}: {error}", "is_error": True}
 
 
-async def refuse_response(response: httpx2.Response) -> NoReturn:
-    text = (await response.aread()).decode(errors="replace")
-    error = (read_object(text) or {}).get("error") or {"message": text[:200]}
-    refuse(error, response.status_code, response.headers.get("retry-after", ""))
-
-
-def text_of(event: Any) -> str:
-    match event:
-        case {"delta": {"type": "text_delta", "text": str(text)}}:
-            return text
-        case _:
-            return ""
-
-
 def show(text: str) -> None:
     print(text.encode(errors="replace").decode(), end="", flush=True)
 
@@ -327,10 +312,8 @@ async def converse(messages: list[Json], client: httpx2.AsyncClient) -> str:
                 messages.append({"role": "assistant", "content": content})
             if results := await turn.results(content):
                 messages.append({"role": "user", "content": results})
-            elif reply.stop in DONE:
-                return ""
             elif reply.stop not in GO_ON:
-                return f"the reply was {'cut' if reply.stop in CUT else 'stopped'}: {reply.stop}"
+                return ENDS.get(reply.stop, f"unknown stop reason: {reply.stop}")
         return f"still not done after {MAX_TURNS} turns"
 
 

@@ -10,17 +10,18 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from midstream.messages import Image, Message, Opaque, StopReason, Text, Usage
+from midstream.messages import Image, Message, Opaque, StopReason, Tagged, Text, Usage
 
 
 def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-class Event(Struct, frozen=True, kw_only=True, tag_field="type", tag=snake, omit_defaults=True):
+class Event(Tagged, frozen=True, kw_only=True, tag_field="type", tag=snake, omit_defaults=True):
     """Base of every event. The feed fills these four in when the event is told.
 
     Attributes:
+        type: what happened, such as "text_delta".
         run: the run's id.
         seq: 1, 2, 3 … in a run; fragments that were joined carry the last one's.
         t: seconds since the run began, monotonic.
@@ -147,7 +148,7 @@ class ToolCallStarted(Event, frozen=True):
 
 
 class ToolInputDelta(Event, frozen=True):
-    """A fragment of a call's arguments. Not JSON until the call is ready."""
+    """A fragment of a call's arguments: not JSON until the call is ready."""
 
     id: str
     json: str
@@ -235,15 +236,11 @@ class ResponseStarted(Struct, frozen=True):
 
 
 class UsageCounted(Struct, frozen=True):
-    """What the response has cost so far; it replaces what was said before."""
-
-    usage: Usage
+    usage: Usage  # of the response so far; it replaces what was said before
 
 
 class BlockStarted(Struct, frozen=True):
-    """A block that is not a call begins: calls begin with ToolCallStarted."""
-
-    index: int
+    index: int  # of a block that is not a call: calls begin with ToolCallStarted
 
 
 class ThinkingSigned(Struct, frozen=True):
@@ -269,6 +266,8 @@ class BlockEnded(Struct, frozen=True):
 
 class HandedOver(Struct, frozen=True):
     """Another model took over: thinking and calls so far are no longer part of the message."""
+
+    model: str = ""
 
 
 class ResponseStopped(Struct, frozen=True):

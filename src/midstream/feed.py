@@ -87,6 +87,7 @@ class FeedReader(AsyncIterator["RunEvent"]):
         # numbers; any other event stands for itself.
         self._pending: deque[RunEvent | dict[object, Joined]] = deque()
         self._waiting: anyio.Event | None = None
+        self._closed = False
 
     def push(self, event: RunEvent) -> None:
         if type(event) in DELTAS:
@@ -101,7 +102,8 @@ class FeedReader(AsyncIterator["RunEvent"]):
         if not isinstance(window, dict):
             window = {}
             self._pending.append(window)
-        place = delta.id if isinstance(delta, ToolInputDelta) else (type(delta), delta.index)
+        block = delta.id if isinstance(delta, ToolInputDelta) else delta.index
+        place = (delta.agent, type(delta), block)
         joined = window.pop(place, None) or Joined()
         joined.add(delta)
         window[place] = joined
@@ -116,7 +118,7 @@ class FeedReader(AsyncIterator["RunEvent"]):
 
     async def __anext__(self) -> RunEvent:
         while not self._pending:
-            if self._feed.closed:
+            if self._feed.closed or self._closed:
                 self.close()
                 raise StopAsyncIteration
             self._waiting = self._waiting or anyio.Event()
@@ -136,8 +138,11 @@ class FeedReader(AsyncIterator["RunEvent"]):
         return sum(len(item) if isinstance(item, dict) else 1 for item in self._pending)
 
     def close(self) -> None:
-        """Read no more."""
+        """Read no more. What waits is dropped, and whoever waits for an event is let go."""
+        self._closed = True
+        self._pending.clear()
         self._feed.forget(self)
+        self.wake()
 
 
 class Joined:

@@ -39,26 +39,34 @@ class Usage(Struct, frozen=True):
         )
 
 
-class Opaque(Struct, frozen=True, tag="opaque"):
+class Tagged(Struct, frozen=True):
+    """A value that says in JSON what it is. In Python its class says so, and so does `type`."""
+
+    @property
+    def type(self) -> str:
+        return str(self.__struct_config__.tag)
+
+
+class Opaque(Tagged, frozen=True, tag="opaque"):
     """What only `provider` understands. It travels back unchanged, or not at all."""
 
     provider: str
     data: dict[str, Any]
 
 
-class Text(Struct, frozen=True, tag="text", omit_defaults=True):
+class Text(Tagged, frozen=True, tag="text", omit_defaults=True):
     text: str
     citations: tuple[dict[str, Any], ...] | None = None
 
 
-class Thinking(Struct, frozen=True, tag="thinking"):
+class Thinking(Tagged, frozen=True, tag="thinking"):
     """The model's reasoning. Without its signature a provider does not take it back."""
 
     text: str
     signature: str
 
 
-class ToolCall(Struct, frozen=True, tag="tool_call", omit_defaults=True):
+class ToolCall(Tagged, frozen=True, tag="tool_call", omit_defaults=True):
     """A call whose arguments are whole. `opaque` is what the provider wants back with it."""
 
     id: str
@@ -67,14 +75,14 @@ class ToolCall(Struct, frozen=True, tag="tool_call", omit_defaults=True):
     opaque: Opaque | None = None
 
 
-class Image(Struct, frozen=True, tag="image"):
+class Image(Tagged, frozen=True, tag="image"):
     """A picture: its bytes (base64 in JSON) and what they are, such as `image/png`."""
 
     data: bytes
     media_type: str = "image/png"
 
 
-class ToolResult(Struct, frozen=True, tag="tool_result"):
+class ToolResult(Tagged, frozen=True, tag="tool_result"):
     """What a call came to, as the model is told: words, or words and pictures."""
 
     call_id: str

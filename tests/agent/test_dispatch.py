@@ -195,6 +195,31 @@ async def test_calls_of_one_serial_group_run_one_after_another_in_order() -> Non
     assert log == [f"{what} {n}" for n in range(3) for what in ("begin", "end")]
 
 
+async def test_a_serial_group_keeps_its_order_over_an_answer_that_was_lost() -> None:
+    log: list[str] = []
+    began, go_on = anyio.Event(), anyio.Event()
+
+    @tool(serial="steps")
+    async def step(n: int) -> None:
+        log.append(f"begin {n}")
+        began.set()
+        await go_on.wait()
+        log.append(f"end {n}")
+
+    def steps(attempt: str) -> list[bytes]:
+        return [tool_use(i, f"{attempt}{i}", "step", f'{{"n": {i}}}') for i in range(2)]
+
+    lost = [start(), *steps("a"), began, Do.CUT]
+    again = [start(), *steps("b"), text(2, "…"), stop("tool_use")]
+    async with provider(lost, again, says("Done.")) as world:
+        async with world.agent([step]).run("Go") as run:
+            async for e in run:
+                if isinstance(e, TextDelta) and e.text == "…":
+                    await anyio.wait_all_tasks_blocked()
+                    go_on.set()
+    assert log == ["begin 0", "end 0", "begin 1", "end 1"]
+
+
 async def test_two_edits_of_one_file_never_run_at_the_same_time() -> None:
     open_files: list[str] = []
     together: list[set[str]] = []

@@ -91,6 +91,18 @@ async def test_two_runs_of_one_agent_do_not_meet() -> None:
     assert len({end.run for end in ends}) == 10
 
 
+async def test_a_session_takes_one_run_at_a_time() -> None:
+    async with provider([start(), text(0, "Hi", close=False), Do.STALL]) as world:
+        agent, session = world.agent(), Session()
+        async with agent.run("One", session) as run:
+            await world.asked.wait()
+            second = await agent.run("Two", session)
+            assert second.error is not None
+            assert second.error.type == "session_busy"
+            assert session.conversation == (Message("user", (Text("One"),)),)
+    assert run.outcome == "cancelled"
+
+
 async def test_thinking_goes_back_untouched_through_a_tool_loop() -> None:
     thoughtful = scenario(
         Reply([think("Which city? “Lagos”."), redacted(), call("get_weather", city="Lagos")]),

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import anyio
 
-from midstream.agent.loop import Plan
+from midstream.agent.plan import Plan
 from midstream.agent.run import Run
 from midstream.errors import ConfigurationError
 from midstream.events import RunEnded

@@ -7,13 +7,12 @@ scope, which is always around exactly one turn; what was shown is then settled a
 
 import random
 from collections.abc import Sequence
-from itertools import count
 
 import anyio
 from anyio.abc import TaskGroup
-from msgspec import Struct
 from msgspec.structs import replace
 
+from midstream.agent.plan import Plan
 from midstream.agent.tally import Clock, Tally, answer_to, calls_of, run_error
 from midstream.concurrency import in_thread
 from midstream.errors import MidstreamError
@@ -33,34 +32,16 @@ from midstream.events import (
 from midstream.feed import Feed
 from midstream.journal import records
 from midstream.journal.session import Session
-from midstream.messages import Message, ModelRequest, StopReason, ToolCall, ToolResult, Usage
-from midstream.models.model import Connection, Model
-from midstream.tools.calls import Bench, ToolCalls
-from midstream.tools.tool import Tool
+from midstream.messages import Message, StopReason, ToolCall, ToolResult, Usage
+from midstream.models.model import Connection
+from midstream.tools.call import Bench
+from midstream.tools.calls import ToolCalls
 from midstream.turn.price import cost_usd, load_prices
-from midstream.turn.retry import Backoff
 from midstream.turn.turn import Turn
 
 MAX_PAUSES = 10  # a server tool that pauses more often in a row is not getting anywhere
 
 End = tuple[Outcome, RunError | None]
-
-
-class Plan(Struct, frozen=True):
-    """What all runs of an agent share.
-
-    Attributes:
-        request: the request without its messages.
-        max_arguments: the most characters that one call's arguments may have.
-    """
-
-    model: Model
-    request: ModelRequest
-    tools: dict[str, Tool]
-    backoff: Backoff
-    max_turns: int
-    max_parallel_tools: int
-    max_arguments: int
 
 
 class Loop:
@@ -107,6 +88,11 @@ class Loop:
         """Run to the end. The last event is always RunEnded; then the feed is closed."""
         end: End = ("failed", RunError("internal_error", "a bug in midstream: see the exception"))
         self._feed.emit(RunStarted(self._session.id, self._plan.model.name))
+        if self._session.busy:
+            words = "another run is adding to this session; wait for its end"
+            self._end("failed", RunError("session_busy", words))
+            return
+        self._session.busy = True
         with anyio.CancelScope(shield=True):  # stopped by `cancel` alone, so that it settles
             try:
                 await self._session.record(self._session.prompt(prompt))
@@ -117,6 +103,7 @@ class Loop:
             finally:
                 await self._give_up()
                 await self._session.record(records.Ended(end[0]))
+                self._session.busy = False
                 self._end(*end)
 
     async def _turns(self, connection: Connection) -> End:
@@ -159,15 +146,15 @@ class Loop:
         self._turn = Turn()
         self._calls = ToolCalls(self._bench, f"{self._session.id}/{len(self._session.messages)}")
         await anyio.lowlevel.checkpoint()
-        for attempt in count(1):
-            self._clock = Clock()
+        attempt = 0
+        while True:
+            attempt, self._clock = attempt + 1, Clock()
             try:
                 await self._attempt(connection, attempt)
             except MidstreamError as error:
                 await self._discard(attempt, error)
             else:
                 return await self._commit()
-        raise AssertionError("count() ended")
 
     async def _attempt(self, connection: Connection, attempt: int) -> None:
         clock, turn = self._clock, Turn(self._plan.max_arguments)

@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any
 
-from midstream.agent.loop import Loop, Plan
+from midstream.agent.loop import Loop
+from midstream.agent.plan import Plan
 from midstream.concurrency import task_group
 from midstream.events import Outcome, RunEnded, RunEvent
 from midstream.feed import Feed, FeedReader

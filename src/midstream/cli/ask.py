@@ -9,9 +9,10 @@ import click
 from midstream.errors import ConfigurationError
 
 EPILOG = """\b
-Commands: midstream demo  shows it all without a key.
-Exit status: 0 completed, 1 failed, 2 wrong usage, 3 ended short (turns, tokens,
-refusal), 4 no or wrong key or bad configuration, 130 cancelled."""
+midstream demo shows it all without a key.
+Keys: ANTHROPIC_API_KEY (ANTHROPIC_BASE_URL, ANTHROPIC_AUTH_TOKEN).
+Exit status: 0 completed, 1 failed, 2 wrong usage, 3 ended short (turns,
+tokens, refusal), 4 no or wrong key or bad configuration, 130 cancelled."""
 
 
 class Thinking(click.ParamType[int | str]):

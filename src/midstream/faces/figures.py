@@ -47,7 +47,7 @@ class Figures:
         cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
         read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
         tokens = f"{read:,} tokens in{cached}, {usage.output_tokens:,} out"
-        hidden = f"{ended.overlap:.1f} s of tool time hidden behind the stream"
+        hidden = f"{ended.overlap:.1f} s of tools hidden behind the stream"
         return " · ".join((first, speed, tokens, self._cost(ended), hidden))
 
     def _cost(self, ended: RunEnded) -> str:

@@ -32,7 +32,7 @@ from midstream.faces.figures import Figures
 # What a model or a tool says is data. No escape sequence, no cursor movement and no reversed text
 # of theirs reaches a terminal; newline and tab do.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-LONGEST_PREVIEW = 100
+LONGEST_PREVIEW = 60
 
 
 def printable(text: str) -> str:
@@ -91,6 +91,7 @@ class PlainText:
         self._figures = Figures(priced_as)
         self._inputs: dict[str, str] = {}
         self._line_open = False  # the answer's last line has not ended
+        self._interrupted = False  # …or was broken off by a line beside it
         self._thinking = False
         self._shown = False  # this attempt has shown a part of the answer
 
@@ -110,7 +111,7 @@ class PlainText:
                 done = "" if fraction is None else f"{fraction:4.0%} "
                 return self._beside(f"… {done}{message}")
             case ToolFinished():
-                return self._beside(finished(event))
+                return self._beside(finished(event, self._inputs.get(event.id, "")))
             case ApprovalRequested(_, name, given):
                 return self._beside(f"? {name}({arguments(given)}) waits for approval")
             case TurnDiscarded(_, _, reason):
@@ -122,7 +123,7 @@ class PlainText:
             case RunEnded():
                 return self._end(event)
             case TurnStarted():
-                self._shown = False
+                self._shown = self._interrupted = False
                 return NOTHING
             case TurnEnded():
                 return self._break()
@@ -132,8 +133,10 @@ class PlainText:
     def _answer(self, text: str) -> Piece:
         if not text:
             return NOTHING
-        before = self._dim("\n") if self._thinking else ""
-        self._thinking, self._shown = False, True
+        if self._interrupted:  # a line of the answer was broken off between two words
+            text = text.removeprefix(" ")
+        before = "\n" if self._thinking else ""
+        self._thinking, self._interrupted, self._shown = False, False, True
         self._line_open = not text.endswith("\n")
         return Piece(before + text)
 
@@ -152,6 +155,7 @@ class PlainText:
         dim = self._dim("  " + printable(line).replace("\n", " ")) + "\n"
         if not self._terminal:
             return Piece(beside=dim)
+        self._interrupted = self._interrupted or self._line_open
         return Piece(self._break().answer + dim)
 
     def _withdraw(self, reason: str) -> Piece:
@@ -178,15 +182,15 @@ def arguments(given: dict[str, object]) -> str:
     return preview(shown)
 
 
-def finished(event: ToolFinished) -> str:
+def finished(event: ToolFinished, given: str) -> str:
     said = event.output if isinstance(event.output, str) else f"{len(event.output)} parts"
     mark = "✗" if event.is_error else "✓"
     how = "reused" if event.reused else f"{event.seconds:.2f} s"
-    return f"{mark} {event.name} {how} → {preview(said)}"
+    return f"{mark} {event.name}({given}) {how} → {preview(said)}"
 
 
 def preview(text: str) -> str:
-    flat = " ".join(text.split())
+    flat = " ".join(text[: 4 * LONGEST_PREVIEW].split())
     return flat if len(flat) <= LONGEST_PREVIEW else flat[: LONGEST_PREVIEW - 1] + "…"
 
 

@@ -19,6 +19,7 @@ class Session:
         self.records: list[Record] = []
         self.messages: list[Message] = []
         self.untold: list[str] = []
+        self.busy = False  # a run is adding to it
         self._prompts: list[Message] = []
 
     @property

@@ -1,7 +1,7 @@
 """Anthropic Messages, the answer: records in, stream events out."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +31,7 @@ from midstream.wire.json import clean as cleaned
 from midstream.wire.sse import SseRecord
 
 PROVIDER = "anthropic"
+T = TypeVar("T")
 
 # -- the wire, as types. Fields that we do not use are not named: msgspec skips them undecoded. --
 
@@ -221,24 +222,25 @@ class AnthropicDecoder:
         match block:
             case {"type": "text"}:
                 yield BlockStarted(index)
-                if text := str(block.get("text") or ""):
+                if text := _part(block, "text", str):
                     yield TextDelta(index, text)
-                for citation in block.get("citations") or ():
+                for citation in _part(block, "citations", list[dict[str, Any]]) or ():
                     yield TextCited(index, citation)
             case {"type": "thinking"}:
                 yield BlockStarted(index)
-                if text := str(block.get("thinking") or ""):
+                if text := _part(block, "thinking", str):
                     yield ThinkingDelta(index, text)
-                if signature := str(block.get("signature") or ""):
+                if signature := _part(block, "signature", str):
                     yield ThinkingSigned(index, signature)
             case {"type": "tool_use", "id": str(call_id), "name": str(name), **rest}:
                 yield from self._call(index, call_id, name, rest)
             case {"type": "tool_use"}:
                 raise ProtocolError(f"malformed: {block!r:.200}")
             case {"type": str(kind)}:
-                yield BlockStarted(index)
                 if kind == "fallback":
-                    yield HandedOver()
+                    to = _part(block, "to", dict[str, Any]) or {}
+                    yield HandedOver(str(to.get("model") or ""))
+                yield BlockStarted(index)
                 self._opaque[index] = OpaqueBlock(block)
             case _:
                 raise ProtocolError(f"a block without a type: {block!r:.200}")
@@ -249,7 +251,9 @@ class AnthropicDecoder:
         # Gateways repeat ids, or leave them empty; two results for one id would be refused.
         taken = set(self._calls.values())
         unique = call_id or f"call_{index}"
-        self._calls[index] = unique = unique if unique not in taken else f"{unique}_{index}"
+        while unique in taken:
+            unique = f"{unique}_{index}"
+        self._calls[index] = unique
         yield ToolCallStarted(index, unique, name)
         if given := rest.pop("input", None):
             self._inputs[index] = msgspec.json.encode(given).decode()
@@ -322,14 +326,14 @@ class AnthropicDecoder:
             if record.event == "error":  # seen as plain text
                 raise refusal_in_stream({"message": record.text}, None) from None
             raise ProtocolError(f"not an event: {record.text[:200]!r} ({reason})") from reason
+        if failure := _failure(record, payload):
+            raise refusal_in_stream(clean(failure), None)
         match payload:
             case {"type": "content_block_delta", "index": int(), "delta": {"type": str(kind)}}:
                 if kind not in KNOWN_DELTAS:
                     return None
             case {"type": str(kind)} if kind not in KNOWN:
                 return None
-            case {"error": dict(failure)}:
-                raise refusal_in_stream(clean(failure), None)
             case _:
                 pass
         raise ProtocolError(f"malformed: {record.text[:200]!r} ({reason})")
@@ -341,8 +345,7 @@ class AnthropicDecoder:
         text = self._halves.pop(index, "") + text
         if text and "\ud800" <= text[-1] <= "\udbff":
             self._halves[index], text = text[-1], text[:-1]
-        joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return joined.replace("\0", "\ufffd")
+        return _mended(text)
 
 
 class OpaqueBlock:
@@ -375,14 +378,37 @@ class OpaqueBlock:
             ProtocolError: its input is not a JSON object, so that it cannot travel back.
         """
         for key, words in self._words.items():
-            self._data[key] = str(self._data.get(key) or "") + "".join(words)
-        if "".join(self._input).strip():
+            self._data[key] = _mended(str(self._data.get(key) or "") + "".join(words))
+        if (arguments := _mended("".join(self._input))).strip():
             try:
-                self._data["input"] = read_object("".join(self._input))
+                self._data["input"] = read_object(arguments)
             except NotJson as error:
                 raise ProtocolError(f"the input of a server tool is not JSON: {error}") from error
         whole: dict[str, Any] = clean(self._data)
         return whole
+
+
+def _failure(record: SseRecord, payload: dict[str, Any]) -> dict[str, Any] | None:
+    """The error that a record is, in whatever shape servers and proxies give it."""
+    failure = payload.get("error")
+    named = "error" in (record.event, payload.get("type"))
+    if not named and ("type" in payload or not failure):
+        return None
+    said = failure or payload
+    return said if isinstance(said, dict) else {"message": said}
+
+
+def _part(block: dict[str, Any], key: str, kind: type[T]) -> T | None:
+    try:
+        return msgspec.convert(block.get(key), kind | None)
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"malformed: {key} of {block!r:.200} ({error})") from error
+
+
+def _mended(text: str) -> str:
+    """`text` with the halves of each surrogate pair joined, and nothing that cannot be sent on."""
+    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return joined.replace("\0", "\ufffd")
 
 
 def stop_reason(word: str) -> StopReason:

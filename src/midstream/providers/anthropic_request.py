@@ -7,6 +7,7 @@ the line that keeps it; their source is platform.claude.com, "Messages", "Tool u
 import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from midstream.messages import (
 from midstream.providers.anthropic import PROVIDER, AnthropicDecoder
 from midstream.providers.provider import HttpRequest
 from midstream.providers.refusals import refusal
+from midstream.wire.json import clean
 
 BODY = msgspec.json.Encoder(order="deterministic")  # equal requests are equal bytes: caches hit
 
@@ -82,7 +84,11 @@ def body(request: ModelRequest) -> bytes:
         "thinking": thinking,
         "container": container,
     }
-    return BODY.encode({key: value for key, value in fields.items() if value is not None})
+    said = {key: value for key, value in fields.items() if value is not None}
+    try:
+        return BODY.encode(said)
+    except UnicodeEncodeError:  # words from a terminal or a file name may hold half characters
+        return BODY.encode(clean(said))
 
 
 def _thinking(request: ModelRequest) -> tuple[int, dict[str, Any] | None]:
@@ -104,16 +110,16 @@ def wire_messages(messages: Sequence[Message]) -> tuple[list[dict[str, Any]], st
     """The conversation as the API spells it, and the container to go on in, if there is one."""
     spelled = _Spelling(messages)
     joined: list[dict[str, Any]] = []
-    for message in messages:
-        content = list(spelled.blocks(message))
-        while content and is_thinking(content[-1]) and message is not spelled.pending:
+    for role, group in groupby(messages, key=lambda message: message.role):
+        content = [block for message in group for block in spelled.blocks(message)]
+        while content and is_thinking(content[-1]):
             content.pop()  # a message may not end in thinking
         if not content:
             continue  # an empty message is refused
-        if joined and joined[-1]["role"] == message.role:
+        if joined and joined[-1]["role"] == role:
             joined[-1]["content"] += content
         else:
-            joined.append({"role": message.role, "content": content})
+            joined.append({"role": role, "content": content})
     for message_ in joined:
         # Results come first: words before them are refused. (The sort is stable.)
         message_["content"].sort(key=lambda block: block["type"] != "tool_result")
@@ -126,15 +132,18 @@ class _Spelling:
     def __init__(self, messages: Sequence[Message]) -> None:
         self._taken: set[str] = set()
         self._ids: dict[str, str] = {}
-        self._tool_names: dict[str, str] = {}
-        self._answered = set(_server_results(messages))
-        self.pending = _pending(messages)
+        self._riders: dict[str, dict[str, Any]] = {}  # what came with a call, by its id
+        self._alive = {*_server_results(messages), *_running(messages)}
+        self._pending = _pending(messages)
 
     def blocks(self, message: Message) -> Iterator[dict[str, Any]]:
         if message.role == "assistant":
-            self._ids = {}
-        for block in message.blocks:
-            if spelled := self._block(block, message is self.pending):
+            self._ids, self._riders = {}, {}
+        handed_over = _handed_over(message)
+        for place, block in enumerate(message.blocks):
+            pending = message is self._pending and place >= handed_over
+            spelled = self._block(block, pending)
+            if spelled and not (place < handed_over and is_thinking(spelled)):
                 yield spelled
 
     def _block(self, block: Block, pending: bool) -> dict[str, Any] | None:
@@ -149,16 +158,21 @@ class _Spelling:
             case ToolCall(call_id, name, arguments, opaque):
                 extra = opaque.data if opaque and opaque.provider == PROVIDER else {}
                 self._ids[call_id] = wire_id = self._unique(call_id)
+                self._riders[call_id] = extra
                 return {"type": "tool_use", "id": wire_id, "name": name, "input": arguments} | extra
             case ToolResult(call_id, output, is_error):
-                result: dict[str, Any] = {"type": "tool_result", "content": _content(output)}
+                rider = self._riders.get(call_id, {})
+                result: dict[str, Any] = {"type": "tool_result"}
                 result["tool_use_id"] = self._ids.get(call_id, call_id)
+                result["content"] = _content(_words(output) if "caller" in rider else output)
+                if "toolset_name" in rider:
+                    result["toolset_name"] = rider["toolset_name"]
                 return result | ({"is_error": True} if is_error else {})
             case Image(data, media_type):
                 return _image(data, media_type)
             case Opaque(provider, data):
                 keep = provider == PROVIDER and data.get("type") != "container"
-                return data if keep and (pending or self._is_answered(data)) else None
+                return data if keep and (pending or self._is_alive(data)) else None
 
     def _unique(self, call_id: str) -> str:
         """An id that the API takes (its pattern) and that stands for one call only."""
@@ -170,9 +184,9 @@ class _Spelling:
         self._taken.add(unique)
         return unique
 
-    def _is_answered(self, data: dict[str, Any]) -> bool:
+    def _is_alive(self, data: dict[str, Any]) -> bool:
         # The call of a server tool without its result is refused once the talk has gone on.
-        return not is_server_call(data) or data.get("id") in self._answered
+        return not is_server_call(data) or data.get("id") in self._alive
 
 
 def is_thinking(data: dict[str, Any]) -> bool:
@@ -195,8 +209,34 @@ def _pending(messages: Sequence[Message]) -> Message | None:
     *before, last = messages or (None,)
     if last is None or last.role == "assistant":
         return last
-    only_results = all(isinstance(block, ToolResult) for block in last.blocks)
-    return before[-1] if before and only_results else None
+    return before[-1] if before and _only_results(last) else None
+
+
+def _running(messages: Sequence[Message]) -> Iterator[str]:
+    """Server calls whose code has asked for tools since the user last spoke, perhaps repeatedly."""
+    for message in reversed(messages):
+        if message.role == "user" and not _only_results(message):
+            return
+        for block in message.blocks:
+            match block:
+                case ToolCall(opaque=Opaque(data={"caller": {"tool_id": str(server_call)}})):
+                    yield server_call
+                case _:
+                    pass
+
+
+def _only_results(message: Message) -> bool:
+    return all(isinstance(block, ToolResult) for block in message.blocks)
+
+
+def _handed_over(message: Message) -> int:
+    """Where in a message another model took over; what the first had begun there is not resumed."""
+    places = [
+        place
+        for place, block in enumerate(message.blocks)
+        if isinstance(block, Opaque) and block.data.get("type") == "fallback"
+    ]
+    return places[-1] if places else 0
 
 
 def _container(messages: Iterable[Message]) -> str | None:
@@ -209,6 +249,15 @@ def _container(messages: Iterable[Message]) -> str | None:
             case _:
                 pass
     return None
+
+
+def _words(output: str | tuple[Text | Image, ...]) -> str | tuple[Text | Image, ...]:
+    """The output without its pictures: code that called a tool takes text only."""
+    if isinstance(output, str):
+        return output
+    pictures = any(isinstance(part, Image) for part in output)
+    omitted = (Text("(a picture, which cannot be passed to code)"),) if pictures else ()
+    return (*(part for part in output if isinstance(part, Text)), *omitted)
 
 
 def _content(output: str | tuple[Text | Image, ...]) -> str | list[dict[str, Any]]:

@@ -44,6 +44,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ProviderErr
     """
     payload = _payload(body)
     kind, message, codes = _words(payload)
+    in_body = str(payload.get("request_id") or "") or None
     advice = retry_after_s(headers)
     retryable = status in RETRYABLE or status >= 500
     if (said := headers.get("x-should-retry")) in ("true", "false"):
@@ -54,7 +55,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ProviderErr
         message or body.decode(errors="replace").strip()[:500] or f"HTTP status {status}",
         kind=kind or f"http_{status}",
         status=status,
-        request_id=headers.get("request-id") or headers.get("x-request-id"),
+        request_id=headers.get("request-id") or headers.get("x-request-id") or in_body,
         retryable=retryable,
         retry_after_s=advice,
     )
@@ -104,9 +105,9 @@ def _payload(body: bytes) -> dict[str, Any]:
 
 def _words(payload: dict[str, Any]) -> tuple[str, str, set[str]]:
     """The error's type, its message, and every code word in it, whatever shape it has."""
-    error = payload.get("error", payload)
+    error = payload.get("error") or payload
     if not isinstance(error, dict):
-        return "", str(error), set()
+        return "", str(error), {str(payload.get("code"))}
     details = error.get("details")
     inner = details if isinstance(details, dict) else {}
     codes = {str(word) for word in (error.get("type"), error.get("code"), inner.get("error_code"))}

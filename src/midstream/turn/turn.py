@@ -86,7 +86,7 @@ class Turn:
     """Assembles a response. Feed it every stream event; it hands back each call once, when sealed.
 
     Args:
-        max_arguments: the most bytes that one call's arguments may have.
+        max_arguments: the most characters that one call's arguments may have.
     """
 
     def __init__(self, max_arguments: int = 8 << 20) -> None:
@@ -142,8 +142,8 @@ class Turn:
                 self._keep(index, opaque)
             case BlockEnded(index):
                 return self._close(index)
-            case HandedOver():
-                self._hand_over()
+            case HandedOver(model):
+                self._hand_over(model)
             case ResponseStarted(model):
                 self.model = model
             case UsageCounted(usage):
@@ -153,6 +153,7 @@ class Turn:
                 return self._settle_doubts()
             case ResponseEnded():
                 self._check_closed()
+                return self._settle_doubts()  # of blocks that closed after the stop reason
         return NO_CALLS
 
     # -- blocks --------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ class Turn:
         block.parts.append(fragment)
         block.size += len(fragment)
         if block.size > self._max_arguments:
-            raise ProtocolError(f"a call's arguments are larger than {self._max_arguments:,} bytes")
+            raise ProtocolError(f"arguments larger than {self._max_arguments:,} characters")
 
     def _keep(self, index: int, opaque: Opaque) -> None:
         block = self._blocks.setdefault(index, OpenBlock())
@@ -195,7 +196,7 @@ class Turn:
         if block is None or block.closed:
             return NO_CALLS
         block.closed = True
-        if block.kind is not Kind.CALL:
+        if block.kind is not Kind.CALL or self.stop in CUT:
             return NO_CALLS
         try:
             block.call = block.to_call(read_object("".join(block.parts)))
@@ -228,9 +229,11 @@ class Turn:
         unsure = f"Not run: the response ended ({self.stop_word}) with its arguments in doubt."
         return tuple(SealedCall(each.call, each.problem or unsure) for each in sealed)
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, model: str) -> None:
         gone = (Kind.THINKING, Kind.CALL)
         self._blocks = {i: block for i, block in self._blocks.items() if block.kind not in gone}
+        self._doubtful = []  # what the first model left in doubt it never finished
+        self.model = model or self.model
 
     def _check_closed(self) -> None:
         if self.stop in CUT:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -28,7 +29,8 @@ def read(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         NotJson: not JSON, nested too deep, or of another shape than the decoder's type.
     """
     try:
-        value = json.loads(data.decode(errors="replace"), parse_constant=_refuse)
+        text = data.decode(errors="replace")
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         return msgspec.convert(value, decoder.type)
     except (ValueError, RecursionError) as error:
         raise NotJson(_reason(error)) from error
@@ -61,20 +63,21 @@ def clean(value: Any, depth: int = 0) -> Any:
     """
     if isinstance(value, str):
         return UNSAFE.sub("\ufffd", value) if UNSAFE.search(value) else value
-    if depth > MAX_DEPTH:
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth >= MAX_DEPTH:
         raise NotJson(f"nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, dict):
         return {clean(key): clean(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [clean(item, depth + 1) for item in value]
-    return value
+    return [clean(item, depth + 1) for item in value]
 
 
 def canonical(value: Any) -> str:
     """One spelling for equal JSON values (RFC 8785), to compare the inputs of two calls.
 
     One deliberate difference: whole numbers keep all their digits, where the RFC rounds to a
-    double. Two account numbers that differ in the last digit are two account numbers.
+    double. Two account numbers that differ in the last digit are two account numbers. (From 1e21
+    on the RFC spells doubles with an exponent; so do we.)
     """
     match value:
         case dict():
@@ -82,8 +85,12 @@ def canonical(value: Any) -> str:
             return "{" + ",".join(f"{canonical(k)}:{canonical(v)}" for k, v in items) + "}"
         case list():
             return "[" + ",".join(map(canonical, value)) + "]"
-        case float() if value.is_integer():
+        case float() if abs(value) < 1e21 and value.is_integer():
             return str(int(value))
+        case float():
+            return _ecmascript(value)
+        case int() if abs(value) >= 10**21 and _is_double(value):
+            return _ecmascript(float(value))
         case _:
             return json.dumps(value, ensure_ascii=False)
 
@@ -92,12 +99,35 @@ ANY = msgspec.json.Decoder(Any)
 KINDS = {str: "a string", list: "an array", bool: "a boolean", type(None): "null"}
 
 
+def _ecmascript(value: float) -> str:
+    # Python finds the same shortest digits as ECMAScript's Number::toString, but goes over to an
+    # exponent two places earlier and writes it with two digits.
+    digits, _, exponent = repr(value).partition("e")
+    if exponent in ("", "-05", "-06"):
+        return format(Decimal(repr(value)), "f")
+    return f"{digits}e{int(exponent):+d}"
+
+
+def _is_double(whole: int) -> bool:
+    try:
+        return float(whole) == whole
+    except OverflowError:
+        return False
+
+
 def _kind(value: Any) -> str:
     return KINDS.get(type(value), "a number")
 
 
 def _refuse(constant: str) -> NoReturn:
     raise NotJson(f"{constant} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise NotJson(f"the number {digits[:20]} is too large")
+    return number
 
 
 def _reason(error: Exception) -> str:

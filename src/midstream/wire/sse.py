@@ -56,6 +56,7 @@ class SseDecoder:
         """
         for line in self._lines(chunk) if chunk else ():
             if line:
+                self._check_size(len(line))
                 self._field(line)
             elif record := self._dispatch():
                 yield record
@@ -101,13 +102,12 @@ class SseDecoder:
             value = value[1:]
         if name == b"data":
             self._data.append(value)
-            self._data_size += len(value)
-            self._check_size(0)
+            self._data_size += len(value) + 1  # the line end that joins it to the next
         elif name == b"event":
             self._event = value.decode(errors="replace")
         elif name == b"id" and b"\0" not in value:
             self._id = value.decode(errors="replace")
-        elif name.lstrip() == b"data" and name != b"data":
+        elif line.lstrip().startswith(b"data:"):
             # Not in the standard: a gateway has been seen to send " data:". Left alone, its
             # first chunk would be lost without a word.
             self._field(line.lstrip())
@@ -120,6 +120,7 @@ class SseDecoder:
         joined = data[0] if len(data) == 1 else b"\n".join(data)
         return SseRecord(joined, event or "message", self._id)
 
-    def _check_size(self, open_line: int) -> None:
-        if self._data_size + open_line > self._max_record:
+    def _check_size(self, line: int) -> None:
+        # The same sum whether the line came whole or in pieces: chunking makes no difference.
+        if self._data_size + line > self._max_record:
             raise ProtocolError(f"a server-sent event is larger than {self._max_record:,} bytes")

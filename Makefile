@@ -1,0 +1,61 @@
+# One line per habit. `make demo` and `make test` make the virtual environment themselves.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test check fix bench lock clean
+
+help:  ## List these
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+
+demo: .venv/run  ## See it: a scripted model, real sockets, two real tools; needs no key
+	@$(BIN)/midstream demo
+
+test: .venv/dev  ## Run the tests
+	$(BIN)/pytest
+
+check: .venv/dev  ## Lint, types, layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+fix: .venv/dev  ## Format, and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/bench  ## Measure, beside the peers, in one run
+	$(BIN)/python bench/overlap.py
+	$(BIN)/python bench/cpu.py
+	$(BIN)/python bench/cold_start.py
+
+lock: .venv/dev  ## Pin the dependencies anew
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --upgrade \
+		--custom-compile-command "make lock" pyproject.toml --group build -o requirements/run.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --upgrade \
+		--custom-compile-command "make lock" pyproject.toml --group build --group dev \
+		-o requirements/dev.txt
+
+clean:  ## Remove the virtual environment and what the tools left behind
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "midstream needs Python 3.11 or newer; PYTHON=… names another one"; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+		{ echo "no venv module: on Debian, apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+.venv/run: .venv/made requirements/run.txt pyproject.toml
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+.venv/dev: .venv/run requirements/dev.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/bench: .venv/run bench/requirements.txt
+	@$(BIN)/pip install -q --disable-pip-version-check -r bench/requirements.txt
+	@touch $@

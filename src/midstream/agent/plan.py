@@ -1,0 +1,25 @@
+"""What all runs of an agent share."""
+
+from msgspec import Struct
+
+from midstream.messages import ModelRequest
+from midstream.models.model import Model
+from midstream.tools.tool import Tool
+from midstream.turn.retry import Backoff
+
+
+class Plan(Struct, frozen=True):
+    """An agent's settings, as its loop needs them.
+
+    Attributes:
+        request: the request without its messages.
+        max_arguments: the most characters that one call's arguments may have.
+    """
+
+    model: Model
+    request: ModelRequest
+    tools: dict[str, Tool]
+    backoff: Backoff
+    max_turns: int
+    max_parallel_tools: int
+    max_arguments: int

@@ -1,0 +1,165 @@
+"""One tool call as it runs: from waiting for its turn to a result that is true of it."""
+
+import hashlib
+import math
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
+from functools import partial
+from inspect import isawaitable
+from typing import Any
+
+import anyio
+from anyio import from_thread
+from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint_if_cancelled, current_token
+from msgspec import Struct
+
+from midstream.concurrency import in_thread
+from midstream.events import RunEvent, ToolFinished, ToolProgress, ToolStarted
+from midstream.messages import ToolCall, ToolResult
+from midstream.tools.context import ToolContext
+from midstream.tools.output import to_output
+from midstream.tools.tool import Tool
+
+# What makes two calls of one turn the same: the tool, its input, the ordinal among equal calls.
+Key = tuple[str, str, int]
+
+
+class Bench(Struct, frozen=True):
+    """What the calls of every turn of a run share.
+
+    Attributes:
+        slots: how many tools run at a time.
+        tell: where events go; never waits.
+        began, ended: awaited before a tool starts and after it ended, so that both can be kept.
+    """
+
+    tools: Mapping[str, Tool]
+    tasks: TaskGroup
+    slots: anyio.CapacityLimiter
+    tell: Callable[[RunEvent], None]
+    began: Callable[[ToolCall, str], Awaitable[None]]
+    ended: Callable[[ToolResult], Awaitable[None]]
+
+
+class State(Enum):
+    WAITING = "not started"
+    RUNNING = "running"
+    FINISHED = "finished"
+
+
+class Call:
+    """A call and what has become of it. Times are those of the event loop's clock.
+
+    Attributes:
+        before: the call of the same serial group that must be done first.
+        why: what cancelled it, such as "interrupted by the user"; empty if nothing did.
+        reused: its result is that of an equal call of a discarded attempt.
+        shown: faces know of it, and are told how it ends.
+    """
+
+    def __init__(self, asked: ToolCall, key: Key, tool: Tool | None) -> None:
+        self.asked = asked
+        self.key = key
+        self.tool = tool
+        self.state = State.WAITING
+        self.result: ToolResult | None = None
+        self.done = anyio.Event()
+        self.before: Call | None = None
+        self.began = self.ended = math.inf
+        self.why = ""
+        self.reused = False
+        self.shown = True
+        # It is stopped through this scope alone, so that every call ends with a result.
+        self.scope = anyio.CancelScope(shield=True)
+        self._late = False
+
+    def cancel(self, why: str) -> None:
+        if self.state is not State.FINISHED:
+            self.why = self.why or why
+            self.scope.cancel()
+
+    async def run(
+        self, tool: Tool, arguments: dict[str, Any], bench: Bench, place: str
+    ) -> ToolResult:
+        """Run the tool; whatever it does comes back as a result.
+
+        Args:
+            place: names the turn within its session; part of the idempotency key.
+        """
+        with anyio.CancelScope(shield=True):
+            await bench.began(self.asked, tool.effects)
+        await checkpoint_if_cancelled()
+        self.state, self.began = State.RUNNING, anyio.current_time()
+        bench.tell(ToolStarted(self.asked.id, self.asked.name))
+        try:
+            with anyio.move_on_after(tool.timeout):
+                value = await self._invoke(tool, arguments, bench, place)
+                return self._answer(to_output(value, tool.max_output))
+            self._late = True
+            raise TimeoutError(f"stopped: it ran longer than its {tool.timeout:g} s")
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            # A stranger's code ran, and whatever it raises is the model's to read: SystemExit too,
+            # and a CancelledError of its own making. Ours is raised again by the checkpoint.
+            if isinstance(error, anyio.get_cancelled_exc_class()):
+                await checkpoint_if_cancelled()
+            words = to_output(f"{type(error).__name__}: {error}", tool.max_output)
+            return self._answer(words, is_error=True)
+
+    def finish(self, result: ToolResult, seconds: float, bench: Bench) -> None:
+        self.state, self.result = State.FINISHED, result
+        self.done.set()
+        if self.shown:
+            asked, output = self.asked, result.output
+            bench.tell(
+                ToolFinished(asked.id, asked.name, output, result.is_error, seconds, self.reused)
+            )
+
+    def refuse(self, words: str, bench: Bench) -> None:
+        self.finish(self._answer(words, is_error=True), 0.0, bench)
+
+    def stopped(self) -> ToolResult:
+        """The result of a call that was cancelled: what is true of it, and no more."""
+        if self.state is State.WAITING:
+            return self._answer(f"Not started: {self.why}.", is_error=True)
+        words = f"Stopped while it was running: {self.why}. What it did until then is unknown."
+        return self._answer(words, is_error=True)
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.began if self.ended < math.inf else 0.0
+
+    async def _invoke(
+        self, tool: Tool, arguments: dict[str, Any], bench: Bench, place: str
+    ) -> object:
+        if tool.context_parameter:
+            arguments = arguments | {tool.context_parameter: self._context(bench, place)}
+        call = partial(tool.fn, **arguments)
+        value = call() if tool.is_async else await in_thread(call)
+        return await value if isawaitable(value) else value
+
+    def _context(self, bench: Bench, place: str) -> ToolContext:
+        token, loop_thread = current_token(), threading.get_ident()
+
+        def tell(message: str, fraction: float | None) -> None:
+            if self.state is not State.RUNNING:
+                return  # a thread that was left behind still talks
+            event = ToolProgress(self.asked.id, message, fraction)
+            if threading.get_ident() == loop_thread:
+                bench.tell(event)
+            else:
+                from_thread.run_sync(bench.tell, event, token=token)
+
+        words = "\0".join((place, *map(str, self.key)))
+        return ToolContext(
+            self.asked.id,
+            hashlib.sha256(words.encode()).hexdigest()[:32],
+            tell=tell,
+            cancelled=lambda: bool(self.why) or self._late,
+        )
+
+    def _answer(self, output: Any, *, is_error: bool = False) -> ToolResult:
+        return ToolResult(self.asked.id, output, is_error)
