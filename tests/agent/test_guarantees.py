@@ -636,6 +636,16 @@ async def test_words_typed_while_waiting_to_ask_again_go_at_once() -> None:
     assert world.notes() == "Tell\nNow!"
 
 
+async def test_new_words_give_as_many_turns_again() -> None:
+    till = Till(anyio.Event())
+    async with provider([start(), pays("a", 5), Do.STALL], says("Ok.")) as world:
+        async with world.agent([till.pay], max_turns=1).run("Pay") as run:
+            await till.began.wait()
+            run.interrupt("Don't")
+            await run
+    assert (run.outcome, run.text) == ("completed", "Ok.")
+
+
 async def test_a_run_that_has_ended_takes_no_more_words() -> None:
     async with provider(says("Done.")) as world:
         run = world.agent().run("Go")

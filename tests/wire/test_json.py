@@ -167,7 +167,7 @@ def test_cleaning_replaces_halves_and_nul_everywhere() -> None:
 @pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"a": inner}])
 @pytest.mark.parametrize("value", ["x", 1])
 def test_cleaning_stops_at_a_depth(value: Any, wrap: Any) -> None:
-    for _ in rangeMAX_DEPTH:
+    for _ in range(MAX_DEPTH):
         value = wrap(value)
     assert clean(value) == value
     with pytest.raises(NotJson):

@@ -1,20 +1,29 @@
 """The agent loop: ask, run the tools while the answer streams, ask again.
 
 Read it from the top: `drive` is a run, `_turns` its turns, `_whole_turn` one of them over all its
-attempts, `_attempt` one request and its answer. A run is stopped from outside through one cancel
-scope, which is always around exactly one turn; what was shown is then settled and kept.
+attempts, `_attempt` one request and its answer. A run is stopped through one cancel scope, which is
+always around exactly one turn; what was shown is then settled and kept.
 """
 
 import random
 from collections.abc import Sequence
+from itertools import count
 
 import anyio
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
 from midstream.agent.plan import Plan
-from midstream.agent.tally import Clock, Tally, answer_to, calls_of, run_error
-from midstream.concurrency import in_thread
+from midstream.agent.tally import (
+    Clock,
+    Tally,
+    answer_to,
+    calls_of,
+    kept,
+    know_prices,
+    price_usd,
+    run_error,
+)
 from midstream.errors import MidstreamError
 from midstream.events import (
     Event,
@@ -32,11 +41,10 @@ from midstream.events import (
 from midstream.feed import Feed
 from midstream.journal import records
 from midstream.journal.session import Session
-from midstream.messages import Message, StopReason, ToolCall, ToolResult, Usage
+from midstream.messages import Message, StopReason, ToolCall, ToolResult
 from midstream.models.model import Connection
 from midstream.tools.call import Bench
 from midstream.tools.calls import ToolCalls
-from midstream.turn.price import cost_usd, load_prices
 from midstream.turn.turn import Turn
 
 MAX_PAUSES = 10  # a server tool that pauses more often in a row is not getting anywhere
@@ -59,6 +67,7 @@ class Loop:
         self._bench = Bench(plan.tools, tasks, slots, feed.emit, *kept)
         self._tally = Tally()
         self._number = 0  # of the turn
+        self._last = plan.max_turns  # the last turn that may be; new words give as many again
         self._pauses = 0
         self._turn = Turn()
         self._clock = Clock()
@@ -107,7 +116,7 @@ class Loop:
                 self._end(*end)
 
     async def _turns(self, connection: Connection) -> End:
-        while self._number < self._plan.max_turns:
+        while self._number < self._last:
             self._number += 1
             end: End | None = None
             with anyio.CancelScope() as self._scope:
@@ -146,15 +155,15 @@ class Loop:
         self._turn = Turn()
         self._calls = ToolCalls(self._bench, f"{self._session.id}/{len(self._session.messages)}")
         await anyio.lowlevel.checkpoint()
-        attempt = 0
-        while True:
-            attempt, self._clock = attempt + 1, Clock()
+        for attempt in count(1):
+            self._clock = Clock()
             try:
                 await self._attempt(connection, attempt)
             except MidstreamError as error:
                 await self._discard(attempt, error)
             else:
                 return await self._commit()
+        return None
 
     async def _attempt(self, connection: Connection, attempt: int) -> None:
         clock, turn = self._clock, Turn(self._plan.max_arguments)
@@ -172,7 +181,7 @@ class Loop:
                         self._start(each.call, each.problem)
                 if clock.first is None and turn.begun:
                     clock.first_token()
-                    self._tasks.start_soon(self._load_prices)
+                    self._tasks.start_soon(know_prices, self._plan.model)
             clock.stop()
         turn.check_whole()
 
@@ -190,8 +199,8 @@ class Loop:
         self._tally.discarded += self._turn.usage
         self._turn = Turn()
         self._calls.discard()
-        await self._session.record(records.Discarded(self._number, attempt, str(error)))
         self._feed.emit(TurnDiscarded(self._number, attempt, str(error)))
+        await self._session.record(records.Discarded(self._number, attempt, str(error)))
         delay = self._plan.backoff.delay_s(attempt, error, random.random())
         if delay is None:
             raise error
@@ -201,17 +210,16 @@ class Loop:
     async def _commit(self) -> End | None:
         """Wait for the calls, then make the turn part of the conversation: all of it at once."""
         turn, clock = self._turn, self._clock
-        refused = turn.stop is StopReason.REFUSAL
         self._calls.release()
-        message = Message("assistant", ()) if refused else turn.message()
+        message = kept(turn, turn.message())
         calls = calls_of(message)
         results = await self._calls.results(calls)
         untold = await self._calls.leftovers(calls)
-        price = await self._price()
+        price = await price_usd(self._plan.model, self._turn)
         overlap = self._calls.overlap(clock.began, clock.ended)
         self._tally.count(turn.usage, price, clock.first, overlap)
         with anyio.CancelScope(shield=True):
-            if not refused:
+            if turn.stop is not StopReason.REFUSAL:
                 untold = await self._keep(message, results, untold, settled=False)
             if untold:
                 await self._session.record(records.Untold(untold))
@@ -257,7 +265,7 @@ class Loop:
         """Keep what was shown and can be sent back; answer every call with what is true of it."""
         by = "cancelled" if self._cancelled else "interrupted"
         self._calls.stop(f"{by} by the user")
-        message = self._turn.settled()
+        message = kept(self._turn, self._turn.settled())
         calls = calls_of(message)
         results = await self._calls.results(calls)
         untold = await self._calls.leftovers(calls)
@@ -265,12 +273,15 @@ class Loop:
         if untold:
             await self._session.record(records.Untold(untold))
         self._calls = ToolCalls(self._bench, "")
-        self._tally.count(self._turn.usage, await self._price(), self._clock.first, 0.0)
+        self._tally.count(
+            self._turn.usage, await price_usd(self._plan.model, self._turn), self._clock.first, 0.0
+        )
         if self._cancelled:
             self._feed.emit(Interrupted(None))
 
     async def _take_words(self) -> None:
         words, self._words = "\n\n".join(self._words), []
+        self._last = self._number + self._plan.max_turns
         self._feed.emit(Interrupted(words))
         await self._session.record(self._session.prompt(words))
 
@@ -288,14 +299,3 @@ class Loop:
 
     async def _call_ended(self, result: ToolResult) -> None:
         await self._session.record(records.CallEnded(self._number, result))
-
-    async def _load_prices(self) -> None:
-        if self._plan.model.provider != "sim":  # what is simulated costs nothing and has no price
-            await in_thread(load_prices)
-
-    async def _price(self) -> float | None:
-        provider, usage = self._plan.model.provider, self._turn.usage
-        if provider == "sim" or usage == Usage():
-            return None
-        model = self._turn.model or self._plan.model.name
-        return await in_thread(lambda: cost_usd(provider, model, usage))

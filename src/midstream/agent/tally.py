@@ -1,12 +1,17 @@
 """What a run has cost so far, in tokens, money and time; and the small change of its loop."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import anyio
 
+from midstream.concurrency import in_thread
 from midstream.errors import MidstreamError, ProviderError, StreamError
 from midstream.events import RunError
-from midstream.messages import Message, Opaque, Text, ToolCall, ToolResult, Usage
+from midstream.messages import Message, Opaque, StopReason, Text, ToolCall, ToolResult, Usage
+from midstream.models.model import Model
+from midstream.turn.price import cost_usd, load_prices
+from midstream.turn.turn import Turn
 
 
 class Clock:
@@ -51,6 +56,24 @@ class Tally:
         self.overlap += overlap
         if usage != Usage():
             self._costs.append(cost_usd)
+
+
+async def know_prices(model: Model) -> None:
+    """Load the price lists beside the stream, so that its end need not wait for them."""
+    if model.provider != "sim":
+        await in_thread(load_prices)
+
+
+async def price_usd(model: Model, turn: Turn) -> float | None:
+    """What a turn cost, or None: what is simulated costs nothing and has no price."""
+    if model.provider == "sim" or turn.usage == Usage():
+        return None
+    return await in_thread(partial(cost_usd, model.provider, turn.model or model.name, turn.usage))
+
+
+def kept(turn: Turn, message: Message) -> Message:
+    """What the conversation keeps of a turn: of one that was refused, nothing."""
+    return Message("assistant", ()) if turn.stop is StopReason.REFUSAL else message
 
 
 def calls_of(message: Message) -> list[ToolCall]:
