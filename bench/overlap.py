@@ -32,23 +32,19 @@ SEALED_S = {"a": 0.3, "b": 0.6}
 
 def schedule() -> Schedule:
     """Text every 20 ms from beginning to end, and the two calls between."""
-    steps: Schedule = [(0.0, opening())]
-    index, t = 0, EVERY_S
-    steps.append((t, block_start(index)))
-    for name, sealed_s in [*SEALED_S.items(), ("", STREAM_S)]:
-        while t + EVERY_S < sealed_s - 1e-9:
-            t += EVERY_S
-            steps.append((t, text_delta(index, "word ")))
-        if not name:
-            break
-        call = [block_stop(index), block_start(index + 1, f"call_{name}", f"tool_{name}")]
-        steps.append((sealed_s - EVERY_S / 2, b"".join([*call, input_delta(index + 1, '{"n": 1}')])))
-        # The block's end is in the same write as the next block's begin, as in most real streams;
-        # the arguments are not empty, so the call is certain by the end alone.
-        steps.append((sealed_s, block_stop(index + 1) + block_start(index + 2)))
-        index, t = index + 2, sealed_s
-    steps.append((STREAM_S, block_stop(index) + ending("tool_use")))
-    return steps
+    steps: Schedule = [(0.0, opening() + block_start(0))]
+    index = 0
+    for tick in range(1, round(STREAM_S / EVERY_S)):
+        at = tick * EVERY_S
+        name = next((name for name, s in SEALED_S.items() if round(s / EVERY_S) == tick), "")
+        if name:
+            call = block_stop(index) + block_start(index + 1, f"call_{name}", f"tool_{name}")
+            steps.append((at - EVERY_S / 2, call + input_delta(index + 1, '{"n": 1}')))
+            steps.append((SEALED_S[name], block_stop(index + 1) + block_start(index + 2)))
+            index += 2
+        else:
+            steps.append((at, text_delta(index, "word ")))
+    return [*steps, (STREAM_S, block_stop(index) + ending("tool_use"))]
 
 
 class Times:
@@ -112,10 +108,9 @@ ROWS = {
     "start_a_ms": "tool A starts, after its block's end was written (ms)",
     "start_b_ms": "tool B starts, after its block's end was written (ms)",
     "next_request_ms": "second request arrives, after stream and tools have ended (ms)",
-    "longest_gap_ms": f"longest gap between events while a tool blocks; sent every {EVERY_S:.0%} s",
+    "longest_gap_ms": "longest gap between events while a tool blocks (ms; written every 20)",
     "total_s": "total, from the first request to the end of the run (s)",
 }
-ROWS["longest_gap_ms"] = "longest gap between events while a tool blocks (ms; written every 20)"
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The turn: every event in every state, when a call is sealed, and what is left of a cut answer."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ from midstream.events import (
 from midstream.messages import Block, Opaque, StopReason, Text, Thinking, ToolCall, Usage
 from midstream.turn.turn import NEXT, SealedCall, State, Turn
 
+Events = list[StreamEvent]
 START = ResponseStarted("claude-sonnet-4-6")
 END = ResponseEnded()
 REST = Opaque("anthropic", {"type": "redacted_thinking", "data": "x"})
@@ -38,11 +40,11 @@ def stop(reason: StopReason = StopReason.END_TURN) -> ResponseStopped:
     return ResponseStopped(reason, reason.value)
 
 
-def text(index: int, *parts: str) -> list[StreamEvent]:
+def text(index: int, *parts: str) -> Events:
     return [BlockStarted(index), *(TextDelta(index, part) for part in parts), BlockEnded(index)]
 
 
-def call(index: int, *parts: str, call_id: str = "a") -> list[StreamEvent]:
+def call(index: int, *parts: str, call_id: str = "a") -> Events:
     begun = ToolCallStarted(index, call_id, "look")
     return [begun, *(ToolInputDelta(call_id, part) for part in parts), BlockEnded(index)]
 
@@ -59,7 +61,7 @@ def blocks(*events: StreamEvent) -> tuple[Block, ...]:
 
 # -- the state machine -------------------------------------------------------------------------
 
-EVENTS: list[StreamEvent] = [
+EVENTS: Events = [
     *(START, UsageCounted(Usage(1)), BlockStarted(9), TextDelta(0, "x"), TextCited(0, {})),
     *(ThinkingDelta(1, "x"), ThinkingSigned(1, "s"), ToolCallStarted(9, "b", "look")),
     *(ToolInputDelta("a", "{}"), OpaqueArrived(9, REST), HandedOver(), BlockEnded(0)),
@@ -69,7 +71,7 @@ EVENTS: list[StreamEvent] = [
 
 def turn_in(state: State) -> Turn:
     """A turn in the state, with a text, a thinking and a call open where blocks may be."""
-    opened = [START, BlockStarted(0), BlockStarted(1), ToolCallStarted(2, "a", "look")]
+    opened: Events = [START, BlockStarted(0), BlockStarted(1), ToolCallStarted(2, "a", "look")]
     before: dict[State, Sequence[StreamEvent]] = {
         State.WAITING: (),
         State.STREAMING: opened,
@@ -177,14 +179,12 @@ WRONG = [
         id="text in an opaque block",
     ),
     pytest.param([*text(0, "x"), TextDelta(0, "y")], "block 0 had ended", id="text too late"),
-    pytest.param([*call(0, "{}"), ToolInputDelta("a", "x")], "call a had ended", id="input too late"),
-]  # fmt: skip
+    pytest.param([*call(0, "{}"), ToolInputDelta("a", "x")], "a had ended", id="input too late"),
+]
 
 
 @pytest.mark.parametrize(("events", "words"), WRONG)
-def test_an_event_that_does_not_fit_its_block_breaks_the_turn(
-    events: list[StreamEvent], words: str
-) -> None:
+def test_an_event_that_does_not_fit_its_block_breaks_the_turn(events: Events, words: str) -> None:
     turn = Turn()
     with pytest.raises(ProtocolError, match=words):
         play([START, *events], turn)
@@ -220,12 +220,12 @@ def test_interleaved_fragments_go_to_their_own_blocks() -> None:
 
 
 def test_citations_are_kept_in_order() -> None:
-    cited = [TextCited(0, {"n": 1}), TextDelta(0, "Hi"), TextCited(0, {"n": 2})]
+    cited: Events = [TextCited(0, {"n": 1}), TextDelta(0, "Hi"), TextCited(0, {"n": 2})]
     assert blocks(BlockStarted(0), *cited) == (Text("Hi", ({"n": 1}, {"n": 2})),)
 
 
 def test_the_last_signature_counts() -> None:
-    signed = [ThinkingDelta(0, "hm"), ThinkingSigned(0, "one"), ThinkingSigned(0, "two")]
+    signed: Events = [ThinkingDelta(0, "hm"), ThinkingSigned(0, "one"), ThinkingSigned(0, "two")]
     assert blocks(BlockStarted(0), *signed) == (Thinking("hm", "two"),)
 
 
@@ -248,7 +248,7 @@ def test_an_opaque_block_is_kept_as_it_is() -> None:
 def test_what_rides_on_a_call_is_kept_with_it() -> None:
     rider = Opaque("anthropic", {"caller": {"type": "code_execution"}})
     begun = ToolCallStarted(0, "a", "look")
-    rides = [begun, OpaqueArrived(0, rider), ToolInputDelta("a", '{"n":1}'), BlockEnded(0)]
+    rides: Events = [begun, OpaqueArrived(0, rider), ToolInputDelta("a", '{"n":1}'), BlockEnded(0)]
     assert blocks(*rides) == (ToolCall("a", "look", {"n": 1}, rider),)
 
 
@@ -277,7 +277,7 @@ BEGINS = [
 
 
 @pytest.mark.parametrize(("events", "begun"), BEGINS)
-def test_a_turn_knows_whether_it_has_begun(events: list[StreamEvent], begun: bool) -> None:
+def test_a_turn_knows_whether_it_has_begun(events: Events, begun: bool) -> None:
     turn, _ = play([START, *events])
     assert turn.begun is begun
 
@@ -293,9 +293,7 @@ CUT_SHORT = [
 
 
 @pytest.mark.parametrize(("events", "words"), CUT_SHORT)
-def test_a_stream_that_stops_before_the_response_is_not_whole(
-    events: list[StreamEvent], words: str
-) -> None:
+def test_a_stream_that_stops_before_the_response_is_not_whole(events: Events, words: str) -> None:
     turn, _ = play(events)
     for ask in (turn.check_whole, turn.message):
         with pytest.raises(StreamInterrupted, match=words):
@@ -440,7 +438,12 @@ def test_text_that_is_open_at_the_end_is_whole() -> None:
 
 @pytest.mark.parametrize("reason", sorted(DROPPED))
 def test_thinking_that_a_limit_left_unsigned_is_dropped(reason: StopReason) -> None:
-    unsigned = [BlockStarted(0), ThinkingDelta(0, "hm"), BlockStarted(1), ThinkingSigned(1, "s")]
+    unsigned: Events = [
+        BlockStarted(0),
+        ThinkingDelta(0, "hm"),
+        BlockStarted(1),
+        ThinkingSigned(1, "s"),
+    ]
     turn, _ = play([START, *unsigned, stop(reason), END])
     assert turn.message().blocks == (Thinking("", "s"),)
 
@@ -466,7 +469,12 @@ def test_deep_arguments_are_answered_like_any_that_are_no_json() -> None:
 
 
 def test_a_hand_over_takes_thinking_and_calls_with_it_and_leaves_text() -> None:
-    before = [BlockStarted(0), ThinkingDelta(0, "hm"), ThinkingSigned(0, "s"), BlockEnded(0)]
+    before: Events = [
+        BlockStarted(0),
+        ThinkingDelta(0, "hm"),
+        ThinkingSigned(0, "s"),
+        BlockEnded(0),
+    ]
     gone = [*before, *text(1, "I"), *call(2, '{"n":1}'), BlockStarted(3), OpaqueArrived(3, REST)]
     after = [*text(4, " can"), *call(5, '{"m":2}', call_id="b")]
     turn, sealed = play([START, *gone, HandedOver("other"), *after, stop(), END])
@@ -516,7 +524,7 @@ SETTLED = [
 
 @pytest.mark.parametrize(("events", "expected"), SETTLED)
 def test_a_stopped_turn_keeps_what_was_shown_and_can_be_sent_back(
-    events: list[StreamEvent], expected: tuple[Block, ...]
+    events: Events, expected: tuple[Block, ...]
 ) -> None:
     turn, _ = play([START, *events])
     assert turn.settled().blocks == expected
@@ -534,11 +542,11 @@ ARGUMENTS = OBJECTS.map(lambda value: msgspec.json.encode(value).decode()) | st.
 def parts(draw: st.DrawFn, text: str) -> list[str]:
     places = draw(st.lists(st.integers(0, len(text)), max_size=3).map(sorted))
     edges = [0, *places, len(text)]
-    return [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [text[a:b] for a, b in itertools.pairwise(edges)]
 
 
 @st.composite
-def block_events(draw: st.DrawFn, index: int) -> list[StreamEvent]:
+def block_events(draw: st.DrawFn, index: int) -> Events:
     kind = draw(st.sampled_from(["text", "thinking", "call", "call", "opaque", "empty"]))
     match kind:
         case "text":
@@ -556,10 +564,10 @@ def block_events(draw: st.DrawFn, index: int) -> list[StreamEvent]:
 
 
 @st.composite
-def responses(draw: st.DrawFn) -> list[StreamEvent]:
+def responses(draw: st.DrawFn) -> Events:
     """A well-formed response; the blocks' events may be interleaved."""
     waiting = [draw(block_events(index)) for index in range(draw(st.integers(0, 5)))]
-    events: list[StreamEvent] = [START]
+    events: Events = [START]
     while waiting:
         # Only the first block has begun before others: starts keep the order of the indexes.
         open_until = draw(st.integers(1, len(waiting)))
@@ -575,7 +583,7 @@ def calls_of(blocks: Iterable[Block]) -> list[ToolCall]:
 
 @given(responses())
 @settings(deadline=None, max_examples=300)
-def test_no_cut_seals_a_call_that_the_whole_does_not_have(events: list[StreamEvent]) -> None:
+def test_no_cut_seals_a_call_that_the_whole_does_not_have(events: Events) -> None:
     turn, whole = play(events)
     assert calls_of(turn.message().blocks) == sorted(
         (sealed.call for sealed in whole), key=lambda each: int(each.id.removeprefix("call_"))
@@ -593,7 +601,7 @@ def test_no_cut_seals_a_call_that_the_whole_does_not_have(events: list[StreamEve
 @given(st.lists(st.sampled_from(EVENTS + call(0, "{}") + text(1, "x")), max_size=25), st.data())
 @settings(deadline=None, max_examples=300)
 def test_any_sequence_of_events_is_taken_or_breaks_the_turn_for_good(
-    events: list[StreamEvent], data: st.DataObject
+    events: Events, data: st.DataObject
 ) -> None:
     turn = Turn()
     for event in events:

@@ -63,8 +63,8 @@ class Loop:
         self._feed = feed
         self._tasks = tasks
         slots = anyio.CapacityLimiter(plan.max_parallel_tools)
-        kept = (self._call_began, self._call_ended)
-        self._bench = Bench(plan.tools, tasks, slots, feed.emit, *kept)
+        keep = (self._call_began, self._call_ended)
+        self._bench = Bench(plan.tools, tasks, slots, feed.emit, *keep)
         self._tally = Tally()
         self._number = 0  # of the turn
         self._last = plan.max_turns  # the last turn that may be; new words give as many again
@@ -132,18 +132,8 @@ class Loop:
         return "max_turns", None
 
     def _end(self, outcome: Outcome, error: RunError | None) -> None:
-        tally = self._tally
-        self.ended = RunEnded(
-            outcome,
-            self._turn.settled().text,
-            tally.usage,
-            tally.discarded,
-            tally.cost_usd,
-            tally.first_ttft,
-            tally.overlap,
-            self._number,
-            error,
-        )
+        text = self._turn.settled().text
+        self.ended = self._tally.run_ended(outcome, text, self._number, error)
         self._feed.emit(self.ended)
         self._feed.close()
         self.done.set()

@@ -7,7 +7,7 @@ import anyio
 
 from midstream.concurrency import in_thread
 from midstream.errors import MidstreamError, ProviderError, StreamError
-from midstream.events import RunError
+from midstream.events import Outcome, RunEnded, RunError
 from midstream.messages import Message, Opaque, StopReason, Text, ToolCall, ToolResult, Usage
 from midstream.models.model import Model
 from midstream.turn.price import cost_usd, load_prices
@@ -44,6 +44,12 @@ class Tally:
         """None as soon as the price of one turn is unknown: half a sum would be a wrong one."""
         known = [cost for cost in self._costs if cost is not None]
         return sum(known) if known and len(known) == len(self._costs) else None
+
+    def run_ended(
+        self, outcome: Outcome, text: str, turns: int, error: RunError | None
+    ) -> RunEnded:
+        used, lost, ttft = self.usage, self.discarded, self.first_ttft
+        return RunEnded(outcome, text, used, lost, self.cost_usd, ttft, self.overlap, turns, error)
 
     def count(
         self, usage: Usage, cost_usd: float | None, ttft: float | None, overlap: float
