@@ -97,6 +97,7 @@ class Provider:
         self.requests: list[dict[str, Any]] = []
         self.refusals: list[Refusal] = []
         self.asked_at: list[float] = []
+        self.connections: set[object] = set()
         self.asked = anyio.Event()  # the first request has come
         self.left = anyio.Event()  # the client closed a connection that it might have kept
         self._answers = iter(answers)
@@ -104,6 +105,7 @@ class Provider:
     async def handle(self, exchange: Exchange) -> None:
         self.asked_at.append(anyio.current_time())
         self.asked.set()
+        self.connections.add(exchange._connection)
         self.requests.append(json.loads(exchange.request.body))
         if refusal := strict.problem(exchange.request.headers, exchange.request.body):
             self.refusals.append(refusal)

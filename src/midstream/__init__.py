@@ -47,7 +47,26 @@ _HOMES = {
     "Tool": "midstream.tools.tool",
     "tool": "midstream.tools.tool",
 }
-__all__ = ["__version__", *_HOMES]
+__all__ = [
+    "Agent",
+    "ConfigurationError",
+    "HttpModel",
+    "Image",
+    "Message",
+    "MidstreamError",
+    "Model",
+    "ProviderError",
+    "Run",
+    "RunEnded",
+    "RunEvent",
+    "Session",
+    "StreamError",
+    "Tool",
+    "ToolContext",
+    "Usage",
+    "__version__",
+    "tool",
+]
 
 
 def __getattr__(name: str) -> Any:

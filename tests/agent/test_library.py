@@ -136,6 +136,13 @@ async def test_the_run_stops_at_max_turns_with_a_conversation_that_can_go_on() -
     assert (run.outcome, end.outcome) == ("max_turns", "completed")
 
 
+async def test_the_turns_of_a_run_share_one_connection() -> None:
+    again = [start(), tool_use(0, "a", "get_weather", '{"city": "Lagos"}'), stop("tool_use")]
+    async with provider(again, again, says("Fine.")) as world:
+        await world.agent([get_weather]).run("Weather?")
+    assert len(world.connections) == 1
+
+
 async def test_another_reader_may_come_late() -> None:
     async with simulator(WEATHER) as sim:
         agent = Agent("anthropic:m", [get_weather], api_key="k", base_url=sim.url)
@@ -294,6 +301,7 @@ async def test_the_tools_of_the_provider_are_passed_on_as_they_are() -> None:
 
 def test_the_public_door_opens_on_everything_it_names() -> None:
     assert len(midstream.__all__) <= 30
+    assert {*midstream.__all__} == {*midstream._HOMES, "__version__"}
     for name in midstream.__all__:
         assert getattr(midstream, name) is not None
     with pytest.raises(AttributeError):

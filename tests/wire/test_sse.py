@@ -228,7 +228,11 @@ def test_no_bytes_at_all_make_it_fail(stream: bytes, places: list[int]) -> None:
     assert outcome(cut(stream, places), 1 << 20) == outcome([stream], 1 << 20)
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=50))
+@given(
+    st.text(
+        alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=50
+    )
+)
 @settings(deadline=None)
 def test_what_is_sent_as_data_arrives_as_data(text: str) -> None:
     assert texts(f"data: {text}\n\n".encode()) == [text]

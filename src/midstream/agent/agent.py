@@ -16,6 +16,8 @@ from midstream.models.resolve import resolve
 from midstream.tools.tool import Tool, tool
 from midstream.turn.retry import Backoff
 
+AnyTool = Tool | Callable[..., Any] | dict[str, Any]
+
 
 class Agent:
     """Holds no state of a conversation: any number of runs may go on at once.
@@ -42,7 +44,7 @@ class Agent:
     def __init__(
         self,
         model: str | Model,
-        tools: Sequence[Tool | Callable[..., Any] | dict[str, Any]] = (),
+        tools: Sequence[AnyTool] = (),
         system: str | None = None,
         max_turns: int = 50,
         max_tokens: int = 8192,
@@ -62,7 +64,7 @@ class Agent:
         patience = patience or Patience(byte_timeout=byte_timeout, event_timeout=event_timeout)
         if isinstance(model, str):
             model = resolve(model, api_key, base_url, patience)
-        functions = _named([each for each in tools if not isinstance(each, dict)])
+        functions, server_tools = _sorted(tools)
         self._plan = Plan(
             model,
             ModelRequest(
@@ -70,7 +72,7 @@ class Agent:
                 (),
                 system,
                 tuple(each.spec for each in functions.values()),
-                tuple(each for each in tools if isinstance(each, dict)),
+                server_tools,
                 max_tokens,
                 thinking,
             ),
@@ -96,14 +98,19 @@ class Agent:
         return anyio.run(wait)
 
 
-def _named(tools: Sequence[Tool | Callable[..., Any]]) -> dict[str, Tool]:
-    named: dict[str, Tool] = {}
+def _sorted(tools: Sequence[AnyTool]) -> tuple[dict[str, Tool], tuple[dict[str, Any], ...]]:
+    """The tools that run here, by name, and those that the provider runs."""
+    here: dict[str, Tool] = {}
+    there: list[dict[str, Any]] = []
     for each in tools:
+        if isinstance(each, dict):
+            there.append(each)
+            continue
         made = each if isinstance(each, Tool) else tool(each)
-        if made.spec.name in named:
+        if made.spec.name in here:
             raise ConfigurationError(f"two tools are named {made.spec.name!r}")
-        named[made.spec.name] = made
-    return named
+        here[made.spec.name] = made
+    return here, tuple(there)
 
 
 def _check(max_turns: int, max_tokens: int, thinking: int | str | None) -> None:

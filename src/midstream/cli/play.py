@@ -69,7 +69,8 @@ def face(output_format: str, priced_as: str | None = None) -> Face:
         case "stream-json":
             return JsonLines()
         case _:
-            terminal = sys.stdout.isatty()
+            # Where both streams are one file (a terminal, or `2>&1`), their lines must not collide.
+            terminal = sys.stdout.isatty() or os.path.sameopenfile(1, 2)
             beside = sys.stdout if terminal else sys.stderr
             plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
             colour = beside.isatty() and not plain

@@ -79,7 +79,7 @@ class PlainText:
     """`text`: the answer as it streams; tools, trouble and figures as lines beside it.
 
     Args:
-        terminal: the answer goes to a terminal, and the lines beside it go to the same. They then
+        terminal: the answer and the lines beside it go to the same place. These lines then
             stand between the lines of the answer, and thinking is shown among them.
         colour: dim what is not the answer.
         priced_as: a model whose price stands in for that of a simulated one.

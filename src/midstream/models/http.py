@@ -101,10 +101,10 @@ class HttpConnection:
         sent = self._client.build_request(
             "POST", question.path, headers=question.headers, content=question.body
         )
-        with anyio.CancelScope() as scope, trouble_named():
-            scope.deadline = anyio.current_time() + self._patience.event_timeout
+        response = None
+        with anyio.move_on_after(self._patience.event_timeout), trouble_named():
             response = await self._client.send(sent, stream=True)
-        if scope.cancelled_caught:
+        if response is None:
             raise StreamStalled(f"no answer within {self._patience.event_timeout:g} s")
         try:
             yield response
