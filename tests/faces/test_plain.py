@@ -1,0 +1,196 @@
+"""What the plain face says of each event, on a terminal and into a pipe."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from midstream.events import (
+    ApprovalGiven,
+    ApprovalRequested,
+    Interrupted,
+    Retrying,
+    RunEnded,
+    RunError,
+    RunEvent,
+    RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallReady,
+    ToolCallStarted,
+    ToolFinished,
+    ToolInputDelta,
+    ToolProgress,
+    ToolStarted,
+    TurnDiscarded,
+    TurnEnded,
+    TurnStarted,
+)
+from midstream.faces.plain import JsonAtEnd, JsonLines, PlainText, printable
+from midstream.messages import Message, StopReason, Usage
+
+USAGE = Usage(input_tokens=1200, output_tokens=34, cache_read_tokens=800)
+
+
+def end(outcome: str = "completed", error: RunError | None = None) -> RunEnded:
+    text, cost = "Hi", 0.0123
+    return RunEnded(outcome, text, USAGE, Usage(), cost, 0.5, 1.25, 2, error)  # type: ignore[arg-type]
+
+
+def told(*events: RunEvent, terminal: bool) -> tuple[str, str]:
+    face = PlainText(terminal=terminal, colour=False)
+    pieces = [face.show(event) for event in events]
+    return "".join(p.answer for p in pieces), "".join(p.beside for p in pieces)
+
+
+TOOL: Sequence[RunEvent] = (
+    ToolCallStarted(1, "a", "look"),
+    ToolInputDelta("a", '{"at": "x"}'),
+    ToolCallReady("a", "look", {"at": "x"}),
+    ToolStarted("a", "look"),
+)
+
+
+def test_into_a_pipe_goes_the_answer_alone() -> None:
+    answer, beside = told(
+        RunStarted("s", "m"),
+        TurnStarted(1, 1),
+        ThinkingDelta(0, "Hm."),
+        TextDelta(1, "Let me "),
+        *TOOL,
+        TextDelta(1, "see."),
+        ToolFinished("a", "look", "a tree", False, 1.5, False),
+        end(),
+        terminal=False,
+    )
+    assert answer == "Let me see.\n"
+    assert beside.splitlines()[:2] == [
+        '  ▶ look(at="x")',
+        '  ✓ look(at="x") 1.50 s → a tree',
+    ]
+
+
+def test_on_a_terminal_a_line_beside_breaks_the_line_of_the_answer_between_two_words() -> None:
+    answer, beside = told(
+        TextDelta(1, "Let me"), *TOOL, TextDelta(1, " see."), end(), terminal=True
+    )
+    assert answer.splitlines()[:3] == ["Let me", '  ▶ look(at="x")', "see."]
+    assert beside == ""
+
+
+def test_thinking_is_shown_on_a_terminal_only() -> None:
+    events = (ThinkingDelta(0, "Hm."), TextDelta(1, "Yes."), end())
+    assert told(*events, terminal=True)[0].startswith("Hm.\nYes.\n")
+    assert told(*events, terminal=False)[0] == "Yes.\n"
+
+
+def test_an_answer_that_starts_again_says_so_where_it_cannot_be_taken_back() -> None:
+    answer, beside = told(
+        TextDelta(0, "Half an"),
+        TurnDiscarded(1, 1, "the connection failed"),
+        Retrying(2, 0.5, "the connection failed"),
+        TurnStarted(1, 2),
+        TextDelta(0, "The answer."),
+        end(),
+        terminal=False,
+    )
+    assert answer == "Half an\n[the answer starts again]\nThe answer.\n"
+    assert beside.splitlines()[:2] == ["  × the connection failed", "  ↻ attempt 2 in 0.5 s"]
+
+
+def test_nothing_is_said_in_the_answer_when_nothing_was_shown() -> None:
+    answer, _ = told(
+        TurnStarted(1, 1), TurnDiscarded(1, 1, "refused"), TextDelta(0, "Hi"), terminal=False
+    )
+    assert answer == "Hi"
+
+
+LINES = [
+    (ToolProgress("a", "step 2", 0.5), "…  50% step 2"),
+    (ToolProgress("a", "step 2", None), "… step 2"),
+    (ToolFinished("a", "look", "no", True, 0.1, False), "✗ look() 0.10 s → no"),
+    (ToolFinished("a", "look", "a\nb", False, 0.1, True), "✓ look() reused → a b"),
+    (ApprovalRequested("a", "pay", {"n": 1}), "? pay(n=1) waits for approval"),
+    (Interrupted(None), "■ stopped"),
+    (Interrupted("In French!"), "■ In French!"),
+]
+
+
+@pytest.mark.parametrize(("event", "line"), LINES)
+def test_what_stands_beside_the_answer(event: RunEvent, line: str) -> None:
+    assert told(event, terminal=False) == ("", f"  {line}\n")
+
+
+def test_the_figures_close_the_run() -> None:
+    _, beside = told(
+        TurnStarted(1, 1, t=0.0),
+        TextDelta(0, "H", t=0.5),
+        TextDelta(0, "i", t=2.5),
+        ApprovalGiven("a", True),
+        TurnEnded(
+            1, StopReason.END_TURN, USAGE, 0.0123, 0.5, 1.25, Message("assistant", ()), t=2.6
+        ),
+        end(),
+        terminal=False,
+    )
+    assert beside == (
+        "TTFT 0.50 s · 17 tokens/s · 2,000 tokens in (800 cached), 34 out · $0.0123 · "
+        "1.2 s of tools hidden behind the stream\n"
+    )
+
+
+ENDS = [
+    ("failed", RunError("api_error", "Oh\nno", 500, "req_1"), "Oh no (status 500), request req_1"),
+    ("failed", RunError("stream_stalled", "no byte came"), "midstream: failed: no byte came"),
+    ("refusal", RunError("refusal", "bio: I won't"), "refusal: bio: I won't"),
+    ("max_turns", None, "--max-turns allows more"),
+    ("max_tokens", None, "--max-tokens allows more"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "error", "words"), ENDS)
+def test_a_run_that_did_not_complete_says_why_in_one_line(
+    outcome: str, error: RunError | None, words: str
+) -> None:
+    _, beside = told(end(outcome, error), terminal=False)
+    assert words in beside.splitlines()[-1]
+    at_end = JsonAtEnd().show(end(outcome, error))
+    assert words in at_end.beside
+    assert len(at_end.beside.splitlines()) == 1
+
+
+def test_json_lines_are_the_events() -> None:
+    event = TextDelta(0, "Hi", run="r", seq=1, t=0.5)
+    assert (
+        JsonLines().show(event).answer
+        == '{"type":"text_delta","index":0,"text":"Hi","run":"r","seq":1,"t":0.5}\n'
+    )
+    assert msgspec.json.decode(JsonLines().show(end()).answer)["outcome"] == "completed"
+
+
+HOSTILE = [
+    ("\x1b]52;c;aGk=\x07", "]52;c;aGk="),
+    ("\x9b2J", "2J"),
+    ("a\rb", "ab"),
+    ("\u202eevil\u2069", "evil"),
+    ("tab\tand\nnewline", "tab\tand\nnewline"),
+    ("Ünï 世界 🎉", "Ünï 世界 🎉"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), HOSTILE)
+def test_what_a_model_says_cannot_command_the_terminal(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_a_tools_words_cannot_either() -> None:
+    hostile = "\x1b[2J\x07"
+    for event in (
+        ToolFinished("a", f"look{hostile}", hostile, False, 0.1, False),
+        ToolProgress("a", hostile, None),
+        ToolStarted("a", hostile),
+        TurnDiscarded(1, 1, hostile),
+        end("failed", RunError("x", hostile)),
+    ):
+        for terminal in (True, False):
+            assert "\x1b" not in "".join(told(event, terminal=terminal))
