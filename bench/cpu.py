@@ -4,7 +4,8 @@
 
 The same bytes from a server in a process of its own, read in turns by midstream and by the
 Anthropic SDK, as a raw stream and with its helper. What a request costs without any deltas is
-measured the same way and subtracted.
+measured the same way and subtracted. The first row is the floor: the HTTP client that both use, and
+a JSON decoder, with nothing around them.
 """
 
 import argparse
@@ -13,9 +14,12 @@ import json
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from itertools import product
 
 import anthropic
 import anyio
+import httpx2
+import msgspec
 from server import (
     Schedule,
     block_start,
@@ -65,6 +69,21 @@ def long_call(pieces: int) -> Schedule:
 # -- who reads it ------------------------------------------------------------------------------
 
 
+async def with_httpx2(url: str) -> int:
+    length, rest, decoder = 0, b"", msgspec.json.Decoder()
+    async with (
+        httpx2.AsyncClient(trust_env=False, timeout=60) as client,
+        client.stream("POST", f"{url}/v1/messages", content=b"{}") as response,
+    ):
+        async for chunk in response.aiter_raw():
+            *records, rest = (rest + chunk).split(b"\n\n")
+            for record in records:
+                event = decoder.decode(record[record.index(b"data: ") + 6 :])
+                if event["type"] == "content_block_delta":
+                    length += len(event["delta"]["text"])
+    return length
+
+
 async def with_midstream(url: str) -> int:
     agent = Agent("anthropic:claude-sonnet-4-6", api_key="k", base_url=url)
     length = 0
@@ -108,6 +127,7 @@ async def with_sdk_raw(url: str) -> int:
 
 
 CONTENDERS: dict[str, Contender] = {
+    "httpx2 and msgspec alone": with_httpx2,
     "midstream": with_midstream,
     "anthropic SDK, stream=True": with_sdk_raw,
     "anthropic SDK, messages.stream": with_sdk_helper,
@@ -146,14 +166,14 @@ def per_delta_us(rounds: int) -> dict[str, dict[str, list[float]]]:
     """Microseconds a delta: by way, by contender, one for each round."""
     found = {way: {name: list[float]() for name in CONTENDERS} for way in WAYS}
     with serving(schedules()) as server:
-        for number in range(rounds + 1):
-            for way in WAYS:
-                place = way.replace(" ", "_")
-                for name, contender in CONTENDERS.items():
-                    bare = cpu_s(contender, server.url(f"{place}-0"), 0)
-                    full = cpu_s(contender, server.url(f"{place}-{DELTAS}"), DELTAS * len(TEXT))
-                    if number:  # the first round warms up
-                        found[way][name].append((full - bare) / DELTAS * 1e6)
+        # The first round warms up and is not counted.
+        for number, way, name in product(range(rounds + 1), WAYS, CONTENDERS):
+            place = way.replace(" ", "_")
+            bare = cpu_s(CONTENDERS[name], server.url(f"{place}-0"), 0)
+            url = server.url(f"{place}-{DELTAS}")
+            full = cpu_s(CONTENDERS[name], url, DELTAS * len(TEXT))
+            if number:
+                found[way][name].append((full - bare) / DELTAS * 1e6)
     return found
 
 
@@ -163,8 +183,7 @@ def long_calls_s(rounds: int) -> dict[int, float]:
     with serving({str(pieces): long_call(pieces) for pieces in sizes}) as server:
         return {
             pieces: statistics.median(
-                cpu_s(keep_a_long_call, server.url(str(pieces)), pieces * 10)
-                for _ in range(rounds)
+                cpu_s(keep_a_long_call, server.url(str(pieces)), pieces * 10) for _ in range(rounds)
             )
             for pieces in sizes
         }

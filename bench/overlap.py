@@ -10,6 +10,7 @@ import argparse
 import json
 import statistics
 import time
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -79,7 +80,7 @@ async def play(url: str) -> tuple[Times, list[tuple[float, RunEvent]]]:
     read: list[tuple[float, RunEvent]] = []
     async with agent.run("Go.") as run:
         async for each in run:
-            read.append((time.monotonic(), each))
+            read += [(time.monotonic(), each)]
     return times, read
 
 
@@ -99,7 +100,7 @@ def measure(
         "start_a_ms": (times.began["a"] - sealed_at["a"]) * 1000,
         "start_b_ms": (times.began["b"] - sealed_at["b"]) * 1000,
         "next_request_ms": (asked[1] - max(stream_ended, tools_ended)) * 1000,
-        "longest_gap_ms": max(b - a for a, b in zip(blocked, blocked[1:], strict=False)) * 1000,
+        "longest_gap_ms": max(b - a for a, b in pairwise(blocked)) * 1000,
         "total_s": read[-1][0] - asked[0],
     }
 

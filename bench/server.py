@@ -32,7 +32,12 @@ def event(kind: str, **fields: Any) -> bytes:
 def opening() -> bytes:
     usage = {"input_tokens": 10, "output_tokens": 1}
     message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-6"}
-    rest = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
+    rest: dict[str, Any] = {
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": usage,
+    }
     return event("message_start", message=message | rest)
 
 

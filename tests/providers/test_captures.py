@@ -203,12 +203,14 @@ def is_blank(block: Json) -> bool:
     return block["type"] == "text" and not block["text"].strip()  # the API does not take it back
 
 
+SAYS_NOTHING: dict[str, Json] = {
+    "text": {"citations": None},
+    "tool_use": {"caller": {"type": "direct"}},
+}
+
+
 def plain(block: Json) -> Json:
-    """A block without what says nothing: citations that are null, the caller of most calls."""
-    nothing: Json = {
-        "text": {"citations": None},
-        "tool_use": {"caller": {"type": "direct"}},
-    }.get(block["type"], {})
+    nothing = SAYS_NOTHING.get(block["type"], {})
     return {key: value for key, value in block.items() if nothing.get(key, ...) != value}
 
 

@@ -90,7 +90,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return seconds if seconds > 0 else None
     try:
         until = parsedate_to_datetime(said or "") - parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return until.total_seconds() if until.total_seconds() > 0 else None
 

@@ -1,0 +1,211 @@
+"""Sessions: the conversation is a fold over the records, and valid whenever it is read."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from midstream.journal.records import (
+    Began,
+    CallBegan,
+    CallEnded,
+    Committed,
+    Discarded,
+    Ended,
+    Prompted,
+    Record,
+    Untold,
+)
+from midstream.journal.session import Session
+from midstream.messages import Message, ModelRequest, Text, ToolCall, ToolResult
+from midstream.providers.anthropic_request import Anthropic
+from midstream.simulator.strict import problem
+from tests.providers.talk import conversations
+
+
+def user(*words: str) -> Message:
+    return Message("user", tuple(map(Text, words)))
+
+
+def said(words: str) -> Message:
+    return Message("assistant", (Text(words),))
+
+
+CALLED = Message("assistant", (ToolCall("a", "look", {}),))
+RESULTS = Message("user", (ToolResult("a", "42"),))
+
+
+async def session_of(*records: Record) -> Session:
+    session = Session()
+    for record in records:
+        await session.record(record)
+    return session
+
+
+async def test_a_prompt_waits_for_its_answer() -> None:
+    session = await session_of(Prompted(user("Hi")))
+    assert session.messages == []
+    assert session.conversation == (user("Hi"),)
+
+
+async def test_an_answer_makes_the_prompt_part_of_the_conversation() -> None:
+    session = await session_of(Prompted(user("Hi")), Committed(1, said("Yes?"), None))
+    assert session.messages == [user("Hi"), said("Yes?")]
+    assert session.conversation == (user("Hi"), said("Yes?"))
+
+
+async def test_several_prompts_are_answered_at_once_in_their_order() -> None:
+    prompts = Prompted(user("Hi")), Prompted(user("No, wait"))
+    session = await session_of(*prompts, Committed(1, said("Yes?"), None))
+    assert session.messages == [user("Hi"), user("No, wait"), said("Yes?")]
+
+
+async def test_calls_are_committed_with_their_results() -> None:
+    session = await session_of(Prompted(user("Hi")), Committed(1, CALLED, RESULTS))
+    assert session.messages == [user("Hi"), CALLED, RESULTS]
+    await session.record(Committed(2, said("42."), None))
+    assert session.messages[3:] == [said("42.")]
+
+
+EMPTY = Message("assistant", ())
+
+
+@pytest.mark.parametrize("results", [None, Message("user", ())])
+async def test_messages_that_hold_nothing_are_left_out(results: Message | None) -> None:
+    session = await session_of(Prompted(user("Hi")), Committed(1, EMPTY, results, settled=True))
+    assert session.messages == [user("Hi")]
+
+
+async def test_words_that_were_not_answered_are_withdrawn_when_the_run_ends() -> None:
+    session = await session_of(Prompted(user("Hi")), Began(1, 1), Ended("failed"))
+    assert not session.conversation
+    await session.record(Prompted(user("Again")))
+    assert session.conversation == (user("Again"),)
+
+
+async def test_what_was_answered_stays_when_the_run_ends() -> None:
+    session = await session_of(Prompted(user("Hi")), Committed(1, said("x"), None), Ended("failed"))
+    assert session.conversation == (user("Hi"), said("x"))
+
+
+NOTHING_SAID: list[Record] = [
+    Began(1, 1),
+    CallBegan(1, "a", "look", {}, "read"),
+    CallEnded(1, ToolResult("a", "42")),
+    Discarded(1, 1, "overloaded"),
+    Untold("x"),
+]
+
+
+@pytest.mark.parametrize("record", NOTHING_SAID, ids=lambda record: type(record).__name__)
+async def test_other_records_say_nothing_to_the_model(record: Record) -> None:
+    before = Prompted(user("Hi")), Committed(1, said("x"), None), Prompted(user("And?"))
+    session = await session_of(*before, record)
+    assert session.conversation == (user("Hi"), said("x"), user("And?"))
+    assert session.records == [*before, record]
+
+
+# -- effects that the conversation does not show ------------------------------------------------
+
+
+async def test_what_is_untold_is_told_with_the_next_words() -> None:
+    session = await session_of(Untold("a was paid"), Untold("b was paid"))
+    assert session.prompt("Hi") == Prompted(user("a was paid", "b was paid", "Hi"))
+
+
+async def test_it_stays_untold_until_the_words_are_answered() -> None:
+    session = await session_of(Untold("a was paid"))
+    await session.record(session.prompt("Hi"))
+    assert session.untold == ["a was paid"]
+    await session.record(Ended("failed"))
+    assert session.prompt("Hi") == Prompted(user("a was paid", "Hi"))
+    await session.record(session.prompt("Hi"))
+    await session.record(Committed(1, said("Thanks."), None))
+    assert session.untold == []
+    assert session.prompt("Bye") == Prompted(user("Bye"))
+
+
+async def test_it_may_be_told_with_results() -> None:
+    session = await session_of(Prompted(user("Hi")), Committed(1, CALLED, RESULTS), Untold("x"))
+    await session.record(Committed(2, CALLED, RESULTS, told=True))
+    assert session.untold == []
+
+
+async def test_a_turn_that_tells_nothing_leaves_it_untold() -> None:
+    session = await session_of(Prompted(user("Hi")), Committed(1, CALLED, RESULTS), Untold("x"))
+    await session.record(Committed(2, CALLED, RESULTS))
+    assert session.untold == ["x"]
+
+
+# -- ids ---------------------------------------------------------------------------------------
+
+
+def test_a_session_has_the_id_it_was_given_or_one_of_its_own() -> None:
+    assert Session("mine").id == "mine"
+    assert Session().id != Session().id
+    assert Session().id
+
+
+# -- every prefix of the records ---------------------------------------------------------------
+
+
+@st.composite
+def journals(draw: st.DrawFn) -> list[Record]:
+    """The records of a random conversation, with attempts and runs that came to nothing."""
+    messages, records, turn = draw(conversations()), list[Record](), 0
+    waiting = list(enumerate(messages))
+    while waiting:
+        place, message = waiting.pop(0)
+        if message.role == "user":
+            if draw(st.booleans()):
+                records += [Prompted(user("Never mind.")), Began(turn, 1), Ended("failed")]
+            records.append(Prompted(message))
+            continue
+        turn += 1
+        results = messages[place + 1] if answers(messages[place + 1 : place + 2]) else None
+        records += draw(st.sampled_from([[], [Began(turn, 1), Discarded(turn, 1, "busy")]]))
+        records += [Began(turn, 2), *calls(turn, message)]
+        records.append(Committed(turn, message, results, settled=draw(st.booleans())))
+        records += draw(st.sampled_from([[], [Untold("a was paid")], [Untold("x"), Untold("y")]]))
+        if results:
+            waiting.pop(0)
+        if waiting and waiting[0][1].role == "user" and draw(st.booleans()):
+            records.append(Ended("cancelled"))
+    return records
+
+
+def answers(messages: list[Message]) -> bool:
+    return any(isinstance(block, ToolResult) for each in messages for block in each.blocks)
+
+
+def calls(turn: int, message: Message) -> list[Record]:
+    begun = (block for block in message.blocks if isinstance(block, ToolCall))
+    return [CallBegan(turn, each.id, each.name, each.input, "write") for each in begun]
+
+
+def refused(conversation: tuple[Message, ...]) -> str:
+    asked = Anthropic("m", "key").request(ModelRequest("m", conversation))
+    refusal = problem(asked.headers, asked.body)
+    return refusal.message if refusal else ""
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@given(journals())
+@settings(deadline=None, max_examples=60)
+async def test_whenever_the_journal_ends_the_next_request_is_valid(records: list[Record]) -> None:
+    for end in range(len(records) + 1):
+        session = await session_of(*records[:end])
+        if session.conversation and session.conversation[-1].role == "user":
+            assert refused(session.conversation) == ""  # the run goes on
+        await session.record(Ended("cancelled"))
+        await session.record(session.prompt("Go on."))
+        assert refused(session.conversation) == ""  # or the next one begins
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@given(journals())
+@settings(deadline=None, max_examples=60)
+async def test_the_same_records_make_the_same_conversation(records: list[Record]) -> None:
+    first, second = await session_of(*records), await session_of(*records)
+    assert first.messages == second.messages
+    assert first.conversation == second.conversation
+    assert first.untold == second.untold
