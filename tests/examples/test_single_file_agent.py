@@ -35,7 +35,7 @@ class Till:
         self.began = anyio.Event()
         self.gate = anyio.Event()
 
-    async def pay(self, amount: int = 0) -> str:
+    async def pay(self, amount: int = 0, to: str = "") -> str:
         self.paid.append(amount)
         self.began.set()
         await self.gate.wait()
@@ -284,9 +284,10 @@ async def test_usage_is_replaced_not_added(agent: Any) -> None:
 
 async def test_what_ran_for_a_lost_reply_does_not_run_again(agent: Any, till: Till) -> None:
     till.gate.set()
-    other_order = tool_use(0, "c9", "pay", '{"amount":', "5}")
-    lost = [start(), pays("c1"), till.began, Do.CUT]
-    async with provider(lost, [start(), other_order, stop("tool_use")], says("Done.")) as asked:
+    first = tool_use(0, "c1", "pay", '{"amount": 5, "to": "Ada"}')
+    again = tool_use(0, "c9", "pay", '{"to":"Ada",', '"amount":5}')  # the same, written otherwise
+    lost = [start(), first, till.began, Do.CUT]
+    async with provider(lost, [start(), again, stop("tool_use")], says("Done.")) as asked:
         assert await ask(agent, asked) == ""
     assert till.paid == [5]
     assert asked.results() == {"c9": "paid 5"}

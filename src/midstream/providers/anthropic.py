@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from midstream.errors import ProtocolError
 from midstream.events import (
@@ -25,124 +24,38 @@ from midstream.events import (
     UsageCounted,
 )
 from midstream.messages import Opaque, StopReason, Usage
+from midstream.providers.anthropic_wire import (
+    DECODER,
+    BlockDelta,
+    BlockStart,
+    BlockStop,
+    CitationPart,
+    CompactionPart,
+    Counts,
+    Failure,
+    InputPart,
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    OpaqueBlock,
+    OutputDetails,
+    Part,
+    SignaturePart,
+    StartedMessage,
+    Stop,
+    StopDetails,
+    TextPart,
+    ThinkingPart,
+    clean,
+    mended,
+    reread,
+)
 from midstream.providers.refusals import refusal_in_stream
-from midstream.wire.json import NotJson, read, read_object
-from midstream.wire.json import clean as cleaned
 from midstream.wire.sse import SseRecord
 
 PROVIDER = "anthropic"
 T = TypeVar("T")
 
-# -- the wire, as types. Fields that we do not use are not named: msgspec skips them undecoded. --
-
-
-class TextPart(Struct, tag="text_delta"):
-    text: str
-
-
-class InputPart(Struct, tag="input_json_delta"):
-    partial_json: str
-
-
-class ThinkingPart(Struct, tag="thinking_delta"):
-    thinking: str
-
-
-class SignaturePart(Struct, tag="signature_delta"):
-    signature: str
-
-
-class CitationPart(Struct, tag="citations_delta"):
-    citation: dict[str, Any]
-
-
-class CompactionPart(Struct, tag="compaction_delta"):
-    content: str | None = None
-    encrypted_content: str | None = None
-
-
-Part = TextPart | InputPart | ThinkingPart | SignaturePart | CitationPart | CompactionPart
-
-
-class BlockDelta(Struct, tag="content_block_delta"):
-    index: int
-    delta: Part
-
-
-class BlockStart(Struct, tag="content_block_start"):
-    index: int
-    content_block: dict[str, Any]
-
-
-class BlockStop(Struct, tag="content_block_stop"):
-    index: int
-
-
-class OutputDetails(Struct):
-    thinking_tokens: int | None = None
-
-
-class Counts(Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    output_tokens_details: OutputDetails | None = None
-
-
-class StopDetails(Struct):
-    category: str | None = None
-    explanation: str | None = None
-
-
-class Stop(Struct):
-    stop_reason: str | None = None
-    stop_details: StopDetails | None = None
-    container: dict[str, Any] | None = None
-
-
-class StartedMessage(Struct):
-    id: str = ""
-    model: str = ""
-    content: list[dict[str, Any]] = []
-    stop_reason: str | None = None
-    container: dict[str, Any] | None = None
-    usage: Counts | None = None
-
-
-class MessageStart(Struct, tag="message_start"):
-    message: StartedMessage
-
-
-class MessageDelta(Struct, tag="message_delta"):
-    delta: Stop
-    usage: Counts | None = None
-
-
-class MessageStop(Struct, tag="message_stop"):
-    pass
-
-
-class Ping(Struct, tag="ping"):
-    pass
-
-
-class Failure(Struct, tag="error"):
-    error: dict[str, Any]
-    request_id: str | None = None
-
-
-Record = BlockDelta | BlockStart | BlockStop | MessageStart | MessageDelta | MessageStop
-DECODER = msgspec.json.Decoder(Record | Ping | Failure)
-KNOWN = frozenset(
-    {"message_start", "message_delta", "message_stop", "ping", "error"}
-    | {"content_block_start", "content_block_delta", "content_block_stop"}
-)
-KNOWN_DELTAS = frozenset(
-    {"text_delta", "input_json_delta", "thinking_delta", "signature_delta"}
-    | {"citations_delta", "compaction_delta"}
-)
-KIND = msgspec.json.Decoder(dict[str, Any])
 NOTHING: tuple[StreamEvent, ...] = ()
 
 
@@ -171,7 +84,8 @@ class AnthropicDecoder:
         try:
             event: Any = DECODER.decode(record.data)
         except (ValueError, RecursionError):
-            event = self._reread(record)
+            self._mended = True
+            event = reread(record)
         match event:
             case BlockDelta(index, delta):
                 return self._delta(index, delta)
@@ -313,31 +227,6 @@ class AnthropicDecoder:
 
     # -- what is odd ---------------------------------------------------------------------------
 
-    def _reread(self, record: SseRecord) -> Any:
-        """A record that does not decode at first sight: mended, unknown to us, or refused."""
-        self._mended = True
-        try:
-            return read(record.data, DECODER)
-        except NotJson as error:
-            reason = error
-        try:
-            payload = read(record.data, KIND)
-        except NotJson:
-            if record.event == "error":  # seen as plain text
-                raise refusal_in_stream({"message": record.text}, None) from None
-            raise ProtocolError(f"not an event: {record.text[:200]!r} ({reason})") from reason
-        if failure := _failure(record, payload):
-            raise refusal_in_stream(clean(failure), None)
-        match payload:
-            case {"type": "content_block_delta", "index": int(), "delta": {"type": str(kind)}}:
-                if kind not in KNOWN_DELTAS:
-                    return None
-            case {"type": str(kind)} if kind not in KNOWN:
-                return None
-            case _:
-                pass
-        raise ProtocolError(f"malformed: {record.text[:200]!r} ({reason})")
-
     def _whole(self, index: int, text: str) -> str:
         """`text` with nothing in it that cannot be sent on; a trailing half pair is kept back."""
         if not self._mended and "\0" not in text:
@@ -345,57 +234,7 @@ class AnthropicDecoder:
         text = self._halves.pop(index, "") + text
         if text and "\ud800" <= text[-1] <= "\udbff":
             self._halves[index], text = text[-1], text[:-1]
-        return _mended(text)
-
-
-class OpaqueBlock:
-    """A block that is not ours to understand, growing until it closes."""
-
-    def __init__(self, data: dict[str, Any]) -> None:
-        self._data = data
-        self._input: list[str] = []
-        self._words: dict[str, list[str]] = {}
-
-    def add(self, delta: Part) -> None:
-        match delta:
-            case InputPart(fragment):
-                self._input.append(fragment)
-            case TextPart(text):
-                self._words.setdefault("text", []).append(text)
-            case ThinkingPart(text):
-                self._words.setdefault("thinking", []).append(text)
-            case SignaturePart(signature):
-                self._data["signature"] = signature
-            case CompactionPart(content, encrypted):
-                self._data |= {"content": content, "encrypted_content": encrypted}
-            case CitationPart(citation):
-                self._data["citations"] = [*(self._data.get("citations") or ()), citation]
-
-    def whole(self) -> dict[str, Any]:
-        """The block as it must travel back.
-
-        Raises:
-            ProtocolError: its input is not a JSON object, so that it cannot travel back.
-        """
-        for key, words in self._words.items():
-            self._data[key] = _mended(str(self._data.get(key) or "") + "".join(words))
-        if (arguments := _mended("".join(self._input))).strip():
-            try:
-                self._data["input"] = read_object(arguments)
-            except NotJson as error:
-                raise ProtocolError(f"the input of a server tool is not JSON: {error}") from error
-        whole: dict[str, Any] = clean(self._data)
-        return whole
-
-
-def _failure(record: SseRecord, payload: dict[str, Any]) -> dict[str, Any] | None:
-    """The error that a record is, in whatever shape servers and proxies give it."""
-    failure = payload.get("error")
-    named = "error" in (record.event, payload.get("type"))
-    if not named and ("type" in payload or not failure):
-        return None
-    said = failure or payload
-    return said if isinstance(said, dict) else {"message": said}
+        return mended(text)
 
 
 def _part(block: dict[str, Any], key: str, kind: type[T]) -> T | None:
@@ -405,24 +244,11 @@ def _part(block: dict[str, Any], key: str, kind: type[T]) -> T | None:
         raise ProtocolError(f"malformed: {key} of {block!r:.200} ({error})") from error
 
 
-def _mended(text: str) -> str:
-    """`text` with the halves of each surrogate pair joined, and nothing that cannot be sent on."""
-    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return joined.replace("\0", "\ufffd")
-
-
 def stop_reason(word: str) -> StopReason:
     try:
         return StopReason(word)
     except ValueError:
         return StopReason.UNKNOWN
-
-
-def clean(value: Any) -> Any:
-    try:
-        return cleaned(value)
-    except NotJson as error:
-        raise ProtocolError(str(error)) from error
 
 
 def _or(count: int | None, otherwise: int) -> int:

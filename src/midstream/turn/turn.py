@@ -8,7 +8,6 @@ are not JSON. A later block, or the stop reason, settles them.
 """
 
 from enum import Enum
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -31,11 +30,15 @@ from midstream.events import (
     ToolInputDelta,
     UsageCounted,
 )
-from midstream.messages import Block, Message, Opaque, StopReason, Text, Thinking, ToolCall, Usage
+from midstream.messages import Message, Opaque, StopReason, ToolCall, Usage
+from midstream.turn.block import Kind, OpenBlock
 from midstream.wire.json import NotJson, read_object
 
 
 class State(Enum):
+    # By identity, in C: Enum's own hash is Python, and would cost each event 0.2 µs.
+    __hash__ = object.__hash__
+
     WAITING = "nothing has come"
     STREAMING = "blocks are coming"
     STOPPED = "the stop reason is known"
@@ -158,7 +161,7 @@ class Turn:
 
     # -- blocks --------------------------------------------------------------------------------
 
-    def _start(self, index: int, block: "OpenBlock") -> tuple[SealedCall, ...]:
+    def _start(self, index: int, block: OpenBlock) -> tuple[SealedCall, ...]:
         if index in self._blocks:
             raise ProtocolError(f"block {index} began twice")
         self._blocks[index] = block
@@ -166,7 +169,7 @@ class Turn:
         certain, self._doubtful = self._doubtful, []
         return tuple(self._seal(doubtful) for doubtful in certain)
 
-    def _block(self, index: int, kind: "Kind") -> "OpenBlock":
+    def _block(self, index: int, kind: Kind) -> OpenBlock:
         block = self._blocks[index]
         if block.kind is not kind:
             if block.kind is not Kind.NEW:
@@ -177,7 +180,7 @@ class Turn:
             raise ProtocolError(f"block {index} had ended")
         return block
 
-    def _add_input(self, block: "OpenBlock", fragment: str) -> None:
+    def _add_input(self, block: OpenBlock, fragment: str) -> None:
         if block.closed:
             raise ProtocolError(f"the call {block.id} had ended")
         block.parts.append(fragment)
@@ -206,7 +209,7 @@ class Turn:
             return NO_CALLS
         return (self._seal(block),)
 
-    def _seal(self, block: "OpenBlock") -> SealedCall:
+    def _seal(self, block: OpenBlock) -> SealedCall:
         """The call of a block that is whole, be its arguments in order or not."""
         text = "".join(block.parts)
         if block.call:
@@ -265,46 +268,3 @@ class Turn:
         ordered = [self._blocks[index] for index in sorted(self._blocks)]
         blocks = (block.finished(cut=cut) for block in ordered)
         return Message("assistant", tuple(block for block in blocks if block))
-
-
-class Kind(Enum):
-    NEW = "empty"
-    TEXT = "text"
-    THINKING = "thinking"
-    CALL = "a tool call"
-    OPAQUE = "opaque"
-
-
-class OpenBlock:
-    """A block as it grows: fragments are kept apart and joined once."""
-
-    def __init__(self, kind: Kind = Kind.NEW, call_id: str = "", name: str = "") -> None:
-        self.kind = kind
-        self.id = call_id
-        self.name = name
-        self.parts: list[str] = []
-        self.size = 0
-        self.signature = ""
-        self.citations: list[dict[str, Any]] = []
-        self.opaque: Opaque | None = None
-        self.call: ToolCall | None = None
-        self.doubt = ""
-        self.closed = False
-
-    def to_call(self, arguments: dict[str, Any]) -> ToolCall:
-        return ToolCall(self.id, self.name, arguments, self.opaque)
-
-    def finished(self, *, cut: bool) -> Block | None:
-        """The block as part of a message, or None for what cannot be kept."""
-        match self.kind:
-            case Kind.TEXT:
-                return Text("".join(self.parts), tuple(self.citations) or None)
-            case Kind.THINKING:
-                whole = self.signature or not cut
-                return Thinking("".join(self.parts), self.signature) if whole else None
-            case Kind.CALL:
-                return self.call
-            case Kind.OPAQUE:
-                return self.opaque
-            case Kind.NEW:
-                return None

@@ -1,0 +1,49 @@
+"""One block of a response, as it grows."""
+
+from enum import Enum
+from typing import Any
+
+from midstream.messages import Block, Opaque, Text, Thinking, ToolCall
+
+
+class Kind(Enum):
+    NEW = "empty"
+    TEXT = "text"
+    THINKING = "thinking"
+    CALL = "a tool call"
+    OPAQUE = "opaque"
+
+
+class OpenBlock:
+    """A block as it grows: fragments are kept apart and joined once."""
+
+    def __init__(self, kind: Kind = Kind.NEW, call_id: str = "", name: str = "") -> None:
+        self.kind = kind
+        self.id = call_id
+        self.name = name
+        self.parts: list[str] = []
+        self.size = 0
+        self.signature = ""
+        self.citations: list[dict[str, Any]] = []
+        self.opaque: Opaque | None = None
+        self.call: ToolCall | None = None
+        self.doubt = ""
+        self.closed = False
+
+    def to_call(self, arguments: dict[str, Any]) -> ToolCall:
+        return ToolCall(self.id, self.name, arguments, self.opaque)
+
+    def finished(self, *, cut: bool) -> Block | None:
+        """The block as part of a message, or None for what cannot be kept."""
+        match self.kind:
+            case Kind.TEXT:
+                return Text("".join(self.parts), tuple(self.citations) or None)
+            case Kind.THINKING:
+                whole = self.signature or not cut
+                return Thinking("".join(self.parts), self.signature) if whole else None
+            case Kind.CALL:
+                return self.call
+            case Kind.OPAQUE:
+                return self.opaque
+            case Kind.NEW:
+                return None
