@@ -17,7 +17,7 @@ import pytest
 from midstream.simulator import Reply, Scenario, Simulator, call, say
 
 Start = Callable[[Any], Simulator]
-PROGRAM = [sys.executable, "-c", "from midstream.cli import main; main()"]
+PROGRAM = [sys.executable, "-m", "midstream"]
 TOOLS = '''
 import time
 from midstream import tool

@@ -161,6 +161,7 @@ class Loop:
         request = replace(self._plan.request, messages=self._session.conversation)
         await self._session.record(records.Began(self._number, attempt))
         self._feed.emit(TurnStarted(self._number, attempt))
+        self._tasks.start_soon(know_prices, self._plan.model)
         async with connection.ask(request) as batches:
             async for batch in batches:
                 for event in batch:
@@ -171,7 +172,6 @@ class Loop:
                         self._start(each.call, each.problem)
                 if clock.first is None and turn.begun:
                     clock.first_token()
-                    self._tasks.start_soon(know_prices, self._plan.model)
             clock.stop()
         turn.check_whole()
 

@@ -1,5 +1,6 @@
 """What a run has cost so far, in tokens, money and time; and the small change of its loop."""
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 
@@ -65,8 +66,12 @@ class Tally:
 
 
 async def know_prices(model: Model) -> None:
-    """Load the price lists beside the stream, so that its end need not wait for them."""
-    if model.provider != "sim":
+    """Load the price lists while the first answer is waited for.
+
+    Not later: without byte code on disk their import holds the interpreter for a quarter of a
+    second, which would show as a gap in the stream.
+    """
+    if model.provider != "sim" and "genai_prices" not in sys.modules:
         await in_thread(load_prices)
 
 
