@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from weakref import ref
 
 import anyio
 from msgspec.structs import force_setattr
@@ -31,7 +32,8 @@ class Feed:
         self._began = clock()
         self._seq = 0
         self._history: deque[RunEvent] = deque(maxlen=history)
-        self._readers: set[FeedReader] = set()
+        # Weak, so that a reader that was dropped without a word does not collect events for ever.
+        self._readers: list[ref[FeedReader]] = []
 
     def emit(self, event: RunEvent) -> None:
         """Tell an event to every reader. Never waits.
@@ -44,13 +46,13 @@ class Feed:
         force_setattr(event, "seq", self._seq)
         force_setattr(event, "t", self._clock() - self._began)
         self._history.append(event)
-        for reader in self._readers:
+        for reader in self._held():
             reader.push(event)
 
     def close(self) -> None:
         """No more events: readers end once they have read what is left."""
         self.closed = True
-        for reader in self._readers:
+        for reader in self._held():
             reader.wake()
 
     def reader(self, after: int = 0) -> "FeedReader":
@@ -66,11 +68,14 @@ class Feed:
         for event in self._history:
             if event.seq > after:
                 reader.push(event)
-        self._readers.add(reader)
+        self._readers = [ref(each) for each in (*self._held(), reader)]
         return reader
 
     def forget(self, reader: "FeedReader") -> None:
-        self._readers.discard(reader)
+        self._readers = [ref(each) for each in self._held() if each is not reader]
+
+    def _held(self) -> "list[FeedReader]":
+        return [reader for held in self._readers if (reader := held())]
 
 
 class FeedReader(AsyncIterator["RunEvent"]):
@@ -83,9 +88,7 @@ class FeedReader(AsyncIterator["RunEvent"]):
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        # A run of deltas with no other event between them is one dictionary, in order of the last
-        # numbers; any other event stands for itself.
-        self._pending: deque[RunEvent | dict[object, Joined]] = deque()
+        self._pending: deque[RunEvent | Window] = deque()
         self._waiting: anyio.Event | None = None
         self._closed = False
 
@@ -99,8 +102,8 @@ class FeedReader(AsyncIterator["RunEvent"]):
 
     def _join(self, delta: Delta) -> None:
         window = self._pending[-1] if self._pending else None
-        if not isinstance(window, dict):
-            window = {}
+        if not isinstance(window, Window):
+            window = Window()
             self._pending.append(window)
         block = delta.id if isinstance(delta, ToolInputDelta) else delta.index
         place = (delta.agent, type(delta), block)
@@ -124,7 +127,7 @@ class FeedReader(AsyncIterator["RunEvent"]):
             self._waiting = self._waiting or anyio.Event()
             await self._waiting.wait()
         first = self._pending[0]
-        if not isinstance(first, dict):
+        if not isinstance(first, Window):
             self._pending.popleft()
             return first
         joined = first.pop(next(iter(first)))
@@ -135,7 +138,7 @@ class FeedReader(AsyncIterator["RunEvent"]):
     @property
     def behind(self) -> int:
         """How many events wait to be read, joined deltas counting as one."""
-        return sum(len(item) if isinstance(item, dict) else 1 for item in self._pending)
+        return sum(len(item) if isinstance(item, Window) else 1 for item in self._pending)
 
     def close(self) -> None:
         """Read no more. What waits is dropped, and whoever waits for an event is let go."""
@@ -143,6 +146,10 @@ class FeedReader(AsyncIterator["RunEvent"]):
         self._pending.clear()
         self._feed.forget(self)
         self.wake()
+
+
+class Window(dict[object, "Joined"]):
+    """Deltas with no other event between them: one for each block, in order of their numbers."""
 
 
 class Joined:

@@ -80,6 +80,9 @@ DATA = [
     ),
     pytest.param(b"data: a" + BOM + b"\n\n", ["a\ufeff"], id="a BOM inside is data"),
     pytest.param(b"data: a\n\n" + BOM + b"data: b\n\n", ["a"], id="a BOM later is part of a name"),
+    pytest.param(
+        b"\n" + BOM + b"data: a\n\n", [], id="a BOM behind a blank line is no first thing"
+    ),
     pytest.param(b"\nd" + BOM + b"ata: a\n\n", [], id="a BOM within a name spoils it"),
     pytest.param(BOM[:2] + b"data: a\n\ndata: b\n\n", ["b"], id="two thirds of a BOM are none"),
     pytest.param("data: 🦆\n\n".encode(), ["🦆"], id="four bytes, one character"),
@@ -268,7 +271,7 @@ def test_records_before_the_one_that_is_too_large_are_handed_out() -> None:
 
 
 def test_the_limit_is_for_each_record_not_for_the_stream() -> None:
-    assert len(decode(b"data: 12345\n\n" * 1000, max_record=12)) == 1000
+    assert len(decode(b"data: 12345\n\n" * 1000, max_record=11)) == 1000
     assert len(decode(*[b"data: 12345\n", b"\n"] * 1000, max_record=12)) == 1000
 
 
@@ -280,6 +283,19 @@ def test_a_line_may_be_as_long_as_the_limit_and_no_longer() -> None:
     assert texts_of(b"data:12345\n\n", 10) == ["12345"]
     with pytest.raises(ProtocolError):
         texts_of(b"data:123456\n\n", 10)
+
+
+def test_lines_before_count_with_their_line_ends_and_without_their_names() -> None:
+    assert texts_of(b"data:12\ndata:3456\n\n", 12) == ["12\n3456"]
+    with pytest.raises(ProtocolError):
+        texts_of(b"data:12\ndata:34567\n\n", 12)
+
+
+def test_sixteen_mebibytes_are_the_limit_unless_told_otherwise() -> None:
+    decoder = SseDecoder()
+    assert list(decoder.feed(b"x" * (16 << 20))) == []
+    with pytest.raises(ProtocolError, match="larger than 16,777,216 bytes"):
+        list(decoder.feed(b"x"))
 
 
 def texts_of(stream: bytes, max_record: int) -> list[str]:

@@ -103,10 +103,13 @@ def _sorted(tools: Sequence[AnyTool]) -> tuple[dict[str, Tool], tuple[dict[str, 
     here: dict[str, Tool] = {}
     there: list[dict[str, Any]] = []
     for each in tools:
-        if isinstance(each, dict):
+        if isinstance(each, Tool):
+            made = each
+        elif callable(each):
+            made = tool(each)
+        else:
             there.append(each)
             continue
-        made = each if isinstance(each, Tool) else tool(each)
         if made.spec.name in here:
             raise ConfigurationError(f"two tools are named {made.spec.name!r}")
         here[made.spec.name] = made

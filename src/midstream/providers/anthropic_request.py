@@ -122,8 +122,12 @@ def wire_messages(messages: Sequence[Message]) -> tuple[list[dict[str, Any]], st
             joined.append({"role": role, "content": content})
     for message_ in joined:
         # Results come first: words before them are refused. (The sort is stable.)
-        message_["content"].sort(key=lambda block: block["type"] != "tool_result")
+        message_["content"].sort(key=_is_no_result)
     return joined, _container(messages)
+
+
+def _is_no_result(block: dict[str, Any]) -> bool:
+    return bool(block["type"] != "tool_result")
 
 
 class _Spelling:

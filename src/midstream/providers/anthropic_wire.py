@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from midstream.errors import ProtocolError
 from midstream.providers.refusals import refusal_in_stream
-from midstream.wire.json import NotJson, read, read_object
+from midstream.wire.json import NotJson, is_object, read, read_object
 from midstream.wire.json import clean as cleaned
 from midstream.wire.sse import SseRecord
 
@@ -156,8 +156,8 @@ def failure_in(record: SseRecord, payload: dict[str, Any]) -> dict[str, Any] | N
     named = "error" in (record.event, payload.get("type"))
     if not named and ("type" in payload or not failure):
         return None
-    said = failure or payload
-    return said if isinstance(said, dict) else {"message": said}
+    said: Any = failure or payload
+    return said if is_object(said) else {"message": said}
 
 
 def clean(value: Any) -> Any:

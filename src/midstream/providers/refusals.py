@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from midstream.errors import ProviderError
-from midstream.wire.json import NotJson, clean, read
+from midstream.wire.json import NotJson, clean, is_object, read
 
 # Inside a stream the HTTP status was 200; these are the ones that the words stand for.
 STATUS = {
@@ -105,11 +105,11 @@ def _payload(body: bytes) -> dict[str, Any]:
 
 def _words(payload: dict[str, Any]) -> tuple[str, str, set[str]]:
     """The error's type, its message, and every code word in it, whatever shape it has."""
-    error = payload.get("error") or payload
-    if not isinstance(error, dict):
+    error: Any = payload.get("error") or payload
+    if not is_object(error):
         return "", str(error), {str(payload.get("code"))}
-    details = error.get("details")
-    inner = details if isinstance(details, dict) else {}
+    details: Any = error.get("details")
+    inner = details if is_object(details) else {}
     codes = {str(word) for word in (error.get("type"), error.get("code"), inner.get("error_code"))}
     message = error.get("message") or payload.get("message") or payload.get("detail") or ""
     return str(error.get("type") or ""), str(message), codes

@@ -3,7 +3,7 @@
 import json
 import re
 from decimal import Decimal
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeGuard, TypeVar
 
 import msgspec
 
@@ -49,10 +49,18 @@ def read_object(text: str) -> dict[str, Any]:
         value = msgspec.json.decode(text)
     except (ValueError, RecursionError):
         value = read(text.encode(errors="surrogatepass"), ANY)
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise NotJson(f"expected a JSON object, got {_kind(value)}")
     safe: dict[str, Any] = clean(value)
     return safe
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def clean(value: Any, depth: int = 0) -> Any:
@@ -63,13 +71,13 @@ def clean(value: Any, depth: int = 0) -> Any:
     """
     if isinstance(value, str):
         return UNSAFE.sub("\ufffd", value) if UNSAFE.search(value) else value
-    if not isinstance(value, (dict, list)):
-        return value
-    if depth >= MAX_DEPTH:
+    if depth >= MAX_DEPTH and isinstance(value, dict | list):
         raise NotJson(f"nested more than {MAX_DEPTH} levels deep")
-    if isinstance(value, dict):
+    if is_object(value):
         return {clean(key): clean(item, depth + 1) for key, item in value.items()}
-    return [clean(item, depth + 1) for item in value]
+    if is_array(value):
+        return [clean(item, depth + 1) for item in value]
+    return value
 
 
 def canonical(value: Any) -> str:
@@ -79,12 +87,12 @@ def canonical(value: Any) -> str:
     double. Two account numbers that differ in the last digit are two account numbers. (From 1e21
     on the RFC spells doubles with an exponent; so do we.)
     """
+    if is_object(value):
+        items = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be"))
+        return "{" + ",".join(f"{canonical(k)}:{canonical(v)}" for k, v in items) + "}"
+    if is_array(value):
+        return "[" + ",".join(map(canonical, value)) + "]"
     match value:
-        case dict():
-            items = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be"))
-            return "{" + ",".join(f"{canonical(k)}:{canonical(v)}" for k, v in items) + "}"
-        case list():
-            return "[" + ",".join(map(canonical, value)) + "]"
         case float() if abs(value) < 1e21 and value.is_integer():
             return str(int(value))
         case float():
@@ -96,7 +104,7 @@ def canonical(value: Any) -> str:
 
 
 ANY = msgspec.json.Decoder(Any)
-KINDS = {str: "a string", list: "an array", bool: "a boolean", type(None): "null"}
+KINDS: dict[type, str] = {str: "a string", list: "an array", bool: "a boolean", type(None): "null"}
 
 
 def _ecmascript(value: float) -> str:
@@ -116,7 +124,7 @@ def _is_double(whole: int) -> bool:
 
 
 def _kind(value: Any) -> str:
-    return KINDS.get(type(value), "a number")
+    return next((name for kind, name in KINDS.items() if isinstance(value, kind)), "a number")
 
 
 def _refuse(constant: str) -> NoReturn:
