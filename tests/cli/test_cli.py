@@ -321,6 +321,32 @@ def test_the_first_signal_settles_and_exits_130(
     assert finished["output"].startswith("Stopped while it was running")
 
 
+CLOSED = [
+    pytest.param(">&-", 0, id="stdout"),
+    pytest.param("2>&-", 0, id="stderr"),
+    pytest.param("<&-", 0, id="stdin"),
+    pytest.param(">/dev/full", 1, id="a full disk"),
+]
+
+
+@pytest.mark.parametrize(("redirection", "status"), CLOSED)
+def test_streams_that_are_closed_or_full_make_no_traceback(
+    environment: dict[str, str], simulator: Start, redirection: str, status: int
+) -> None:
+    url = simulator(scenario(Reply([say("Ok.")]))).url
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m midstream -p Hi --base-url {url} {redirection}', sys.executable],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=40,
+    )
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    assert ("No space left" in done.stderr) == (status == 1)
+
+
 def test_a_reader_that_closes_the_pipe_ends_the_program_quietly(
     environment: dict[str, str], simulator: Start
 ) -> None:

@@ -265,6 +265,13 @@ def test_the_model_and_the_last_count_and_the_last_stop_reason_are_known() -> No
     assert (turn.stop, turn.stop_word, turn.stop_detail) == (StopReason.REFUSAL, "refusal", "bio")
 
 
+def test_a_turn_that_has_not_begun_knows_nothing() -> None:
+    turn = Turn()
+    assert (turn.state, turn.stop, turn.begun) == (State.WAITING, StopReason.UNKNOWN, False)
+    assert (turn.model, turn.stop_word, turn.stop_detail, turn.usage) == ("", "", "", Usage())
+    assert turn.settled().blocks == ()
+
+
 BEGINS = [
     pytest.param([], False, id="nothing"),
     pytest.param([BlockStarted(0)], False, id="an empty block"),
@@ -453,6 +460,12 @@ def test_arguments_may_be_as_large_as_the_limit_and_no_larger() -> None:
     with pytest.raises(ProtocolError, match="larger than 10 characters"):
         play(call(1, "x" * 6, "x" * 5), turn)
     assert turn.state is State.BROKEN
+
+
+def test_eight_mebibytes_of_arguments_are_the_limit_unless_told_otherwise() -> None:
+    turn, _ = play([START, *call(0, "x" * (8 << 20))[:-1]])
+    with pytest.raises(ProtocolError, match="larger than 8,388,608 characters"):
+        turn.feed(ToolInputDelta("a", "x"))
 
 
 def test_arguments_are_safe_to_store_and_send_on() -> None:

@@ -137,6 +137,10 @@ def test_bytes_that_are_not_utf8_are_replaced() -> None:
     assert read(b'{"a": "\xff"}', OBJECT) == {"a": "\ufffd"}
 
 
+def test_numbers_are_read_as_what_they_are() -> None:
+    assert read(b'{"a": [1, 1.5, -2e-3, 1e21]}', OBJECT) == {"a": [1, 1.5, -0.002, 1e21]}
+
+
 def test_half_characters_stay_for_whoever_knows_the_other_half() -> None:
     assert read(b'{"a": "\\ud83d"}', OBJECT) == {"a": "\ud83d"}
 

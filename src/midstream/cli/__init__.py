@@ -1,12 +1,14 @@
 """The command line. What a command needs is imported when it runs: `--version` needs nothing."""
 
+import io
+import os
 import sys
 from importlib import import_module
 
 from midstream import __version__
 
 COMMANDS = {"demo": "midstream.cli.demo"}
-WRONG_USAGE, BAD_CONFIGURATION = 2, 4
+FAILED, WRONG_USAGE, BAD_CONFIGURATION, CANCELLED = 1, 2, 4, 130
 
 
 def main() -> None:
@@ -15,11 +17,19 @@ def main() -> None:
     if args[:1] in (["--version"], ["-V"]):
         sys.stdout.write(f"midstream {__version__}\n")
         return
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    open_streams()
     if args and args[0] in COMMANDS:
         sys.exit(run(COMMANDS[args[0]], args[1:], f"midstream {args[0]}"))
     sys.exit(run("midstream.cli.ask", args, "midstream"))
+
+
+def open_streams() -> None:
+    """Let stdout and stderr take any text, and be there even if the shell closed them (`>&-`)."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - open till the end
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
 
 
 def run(module: str, args: list[str], name: str) -> int:
@@ -32,10 +42,16 @@ def run(module: str, args: list[str], name: str) -> int:
         status: int | None = command.main(args, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         return complain(f"{error.format_message().rstrip('.')} ({name} --help)", WRONG_USAGE)
-    except ConfigurationError as error:
+    except KeyboardInterrupt:
+        return CANCELLED
+    except Exception as error:
         if "--debug" in args:
             raise
-        return complain(str(error), BAD_CONFIGURATION)
+        if isinstance(error, ConfigurationError):
+            return complain(str(error), BAD_CONFIGURATION)
+        if isinstance(error, OSError):
+            return complain(str(error), FAILED)
+        return complain(f"a bug: {type(error).__name__}: {error} (--debug shows where)", FAILED)
     return status or 0
 
 

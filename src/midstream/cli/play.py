@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Literal
 
@@ -70,7 +71,7 @@ def face(output_format: str, priced_as: str | None = None) -> Face:
             return JsonLines()
         case _:
             # Where both streams are one file (a terminal, or `2>&1`), their lines must not collide.
-            terminal = sys.stdout.isatty() or os.path.sameopenfile(1, 2)
+            terminal = sys.stdout.isatty() or os.path.sameopenfile(*files())
             beside = sys.stdout if terminal else sys.stderr
             plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
             colour = beside.isatty() and not plain
@@ -113,13 +114,20 @@ async def write(pieces: list[Piece]) -> None:
 
 
 def write_all(answer: bytes, beside: bytes) -> None:
-    for file, data in ((sys.stdout.fileno(), answer), (sys.stderr.fileno(), beside)):
+    for file, data in zip(files(), (answer, beside), strict=True):
         while data:
             data = data[os.write(file, data) :]
 
 
+def files() -> tuple[int, int]:
+    return sys.stdout.fileno(), sys.stderr.fileno()
+
+
 async def obey_signals(cancel: Callable[[], None]) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with (
+        suppress(NotImplementedError),  # on Windows, where Ctrl-C arrives as KeyboardInterrupt
+        anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
+    ):
         async for _ in signals:
             cancel()
             break
