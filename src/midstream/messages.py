@@ -76,7 +76,7 @@ class ToolCall(Tagged, frozen=True, tag="tool_call", omit_defaults=True):
 
 
 class Image(Tagged, frozen=True, tag="image"):
-    """A picture: its bytes (base64 in JSON) and what they are, such as `image/png`."""
+    """A picture: its bytes (base64 in JSON) and what they are, which the bytes themselves tell."""
 
     data: bytes
     media_type: str = "image/png"

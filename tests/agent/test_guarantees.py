@@ -13,6 +13,7 @@
 | the user types                            | the same, then the new words                       |
 """
 
+import json
 import socket
 import time
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import anyio
 import pytest
 
-from midstream import Agent, Session, tool
+from midstream import Agent, Run, Session, tool
 from midstream.events import (
     Interrupted,
     Retrying,
@@ -31,11 +32,15 @@ from midstream.events import (
     TurnEnded,
     TurnStarted,
 )
+from midstream.journal import records
 from midstream.messages import Message, Text, Thinking, ToolCall, ToolResult, Usage
+from midstream.simulator.server import Exchange, serve
 from midstream.turn.retry import Backoff
 from tests.fakes import (
     Answer,
     Do,
+    Provider,
+    block,
     ended,
     event,
     failure,
@@ -225,6 +230,7 @@ async def test_a_finished_call_of_a_discarded_attempt_is_reused() -> None:
     assert world.results() == {"b": "paid 5"}
     finished = [e for e in events if isinstance(e, ToolFinished)]
     assert [(e.id, e.reused) for e in finished] == [("a", False), ("b", True)]
+    assert finished[0].seconds == finished[1].seconds
     assert world.notes() == ""
 
 
@@ -431,8 +437,15 @@ async def test_whatever_a_tool_does_the_model_reads_it_and_the_run_goes_on() -> 
     async def exits() -> None:
         raise SystemExit(3)
 
+    async def interrupts() -> None:
+        raise KeyboardInterrupt
+
+    def closes() -> None:
+        raise GeneratorExit
+
     tools: list[Any] = [raises, hangs, returns_a_set_of_objects, says_too_much, exits]
-    names = ["raises", "hangs", "returns_a_set_of_objects", "says_too_much", "exits"]
+    tools += [interrupts, closes]
+    names = [each.__name__ for each in tools]
     calls = [tool_use(i, f"c{i}", name) for i, name in enumerate(names)]
     async with provider([start(), *calls, stop("tool_use")], says("Oh dear.")) as world:
         end = await world.agent(tools).run("Try")
@@ -446,7 +459,7 @@ async def test_whatever_a_tool_does_the_model_reads_it_and_the_run_goes_on() -> 
     assert "1,000" in results["c3"]
     assert results["c4"] == "SystemExit: 3"
     errors = [b.get("is_error", False) for b in world.said()[-1]["content"]]
-    assert errors == [True, True, True, False, True]
+    assert errors == [True, True, True, False, True, True, True]
 
 
 # -- the user cancels --------------------------------------------------------------------------
@@ -652,3 +665,254 @@ async def test_a_run_that_has_ended_takes_no_more_words() -> None:
         await play(run)
         with pytest.raises(RuntimeError, match="has ended"):
             run.interrupt("More")
+
+
+# -- where two of these meet -------------------------------------------------------------------
+
+
+async def test_a_cancel_before_the_first_step_asks_nobody() -> None:
+    async with provider() as world:
+        async with world.agent().run("Hi") as run:
+            run.cancel()
+            events = [e async for e in run]
+    assert run.outcome == "cancelled"
+    assert [e.type for e in events] == ["run_started", "interrupted", "run_ended"]
+
+
+async def test_a_cancel_outweighs_new_words() -> None:
+    async with provider([Do.STALL]) as world:
+        async with world.agent().run("Hi") as run:
+            await world.asked.wait()
+            run.interrupt("And?")
+            run.cancel()
+            await run
+    assert run.outcome == "cancelled"
+    assert len(world.requests) == 1
+
+
+async def test_words_typed_twice_at_once_go_together() -> None:
+    async with provider([Do.STALL], says("Ok.")) as world:
+        async with world.agent().run("Hi") as run:
+            await world.asked.wait()
+            run.interrupt("In French!")
+            run.interrupt("And short.")
+            await run
+    assert world.notes() == "Hi\nIn French!\n\nAnd short."
+
+
+async def test_a_cancelled_run_tells_so_and_what_it_cost() -> None:
+    async with provider([start(), text(0, "Hi", close=False), Do.STALL]) as world:
+        events = []
+        async with world.agent().run("Hi") as run:
+            async for e in run:
+                events.append(e)
+                if isinstance(e, TextDelta):
+                    run.cancel()
+    end = ended(events)
+    assert [e.text for e in events if isinstance(e, Interrupted)] == [None]
+    assert end.usage == Usage(input_tokens=10, output_tokens=1)
+    assert end.ttft is not None
+    assert end.cost_usd is None, "the stream was left before it said what it cost"
+
+
+async def test_an_effect_of_a_lost_answer_is_told_with_the_words_that_stop_the_next() -> None:
+    till = Till()
+    lost = [start(), pays("a", 5), till.began, Do.CUT]
+    async with provider(
+        lost, [start(), text(0, "Hm", close=False), Do.STALL], says("Ok.")
+    ) as world:
+        async with world.agent([till.pay]).run("Pay") as run:
+            async for e in run:
+                if isinstance(e, TextDelta) and e.text == "Hm":
+                    run.interrupt("Stop")
+    assert "paid 5" in world.notes()
+    assert world.notes().endswith("Stop")
+
+
+async def test_a_note_waits_while_the_provider_has_calls_of_its_own_and_is_then_told_once() -> None:
+    till = Till()
+
+    async def look() -> str:
+        return "seen"
+
+    def calls_look(call_id: str, **extra: Any) -> bytes:
+        return block(0, {"type": "tool_use", "id": call_id, "name": "look", "input": {}, **extra})
+
+    caller = {"type": "code_execution_20250825", "tool_id": "srvtoolu_9"}
+    lost = [start(), pays("a", 5), till.began, Do.CUT]
+    answers = [[start(), calls_look("b", caller=caller), stop("tool_use")]]
+    answers += [[start(), calls_look(call_id), stop("tool_use")] for call_id in "cd"]
+    async with provider(lost, *answers, says("Ok.")) as world:
+        await world.agent([till.pay, look]).run("Pay")
+        told = ["paid 5" in world.notes(request) for request in range(5)]
+    assert told == [False, False, False, True, False]
+
+
+async def test_what_a_prompt_tells_is_not_told_again_with_the_results() -> None:
+    till = Till()
+
+    async def look() -> str:
+        return "seen"
+
+    lost = [start(), pays("a", 5), till.began, failure("invalid_request_error", "no")]
+    again = [start(), tool_use(0, "b", "look"), stop("tool_use")]
+    async with provider(lost, again, says("Ok.")) as world:
+        agent, session = world.agent([till.pay, look]), Session()
+        await agent.run("Pay", session)
+        await agent.run("Look", session)
+        assert "Pay" not in str(world.said(1)[0]["content"][-1]), "what failed is withdrawn"
+        assert "paid 5" in world.notes(1)
+        assert "paid 5" not in world.notes(2)
+
+
+async def test_a_read_that_nobody_asks_for_again_is_not_waited_for() -> None:
+    began, stopped = anyio.Event(), anyio.Event()
+
+    @tool(effects="read")
+    async def watch() -> None:
+        began.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            stopped.set()
+
+    lost = [start(), tool_use(0, "a", "watch"), text(1, "x"), began, Do.CUT]
+    async with provider(lost, says("Never mind.")) as world:
+        events = await play(world.agent([watch]).run("Watch"))
+    assert stopped.is_set()
+    assert ended(events).text == "Never mind."
+
+
+async def test_pauses_are_counted_in_a_row() -> None:
+    async def look() -> str:
+        return "seen"
+
+    paused = [start(), text(0, "…"), search(1), stop("pause_turn")]
+    call = [start(), tool_use(0, "a", "look"), stop("tool_use")]
+    async with provider(*[paused] * 6, call, *[paused] * 6, says("Done.")) as world:
+        end = await world.agent([look]).run("Search")
+        world.refusals.clear()  # six parts of one search, under one id
+    assert end.outcome == "completed"
+
+
+async def test_half_a_sum_of_prices_is_no_sum() -> None:
+    async def look() -> str:
+        return "seen"
+
+    unknown = start().replace(b"claude-sonnet-4-6", b"my-own-model")
+    first = [unknown, tool_use(0, "a", "look"), stop("tool_use")]
+    async with provider(first, says("Done.")) as world:
+        events = await play(world.agent([look]).run("Look"))
+    costs = [e.cost_usd for e in events if isinstance(e, TurnEnded)]
+    assert costs[0] is None
+    assert costs[1] is not None
+    assert ended(events).cost_usd is None
+
+
+class Slow(Session):
+    """A session that takes its time to write, and is told what to do at each record."""
+
+    def __init__(self, at: type, do: Any) -> None:
+        super().__init__()
+        self._at, self._do = at, do
+
+    async def record(self, record: Any) -> None:
+        if isinstance(record, self._at):
+            self._do()
+        await anyio.lowlevel.checkpoint()
+        await super().record(record)
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_a_turn_is_committed_whole_even_if_the_cancel_comes_meanwhile() -> None:
+    till = Till()
+    async with provider([start(), pays("a", 5), stop("tool_use")]) as world:
+        run: Any = None
+        session = Slow(records.Committed, lambda: run.cancel())
+        run = world.agent([till.pay]).run("Pay", session)
+        await play(run)
+    assert run.outcome == "cancelled"
+    assert [m.role for m in session.messages] == ["user", "assistant", "user"]
+    assert session.messages[2].blocks == (ToolResult("a", "paid 5"),)
+
+
+async def test_a_call_that_is_cancelled_while_it_is_written_down_does_not_start() -> None:
+    till = Till()
+    async with provider([start(), pays("a", 5), Do.STALL]) as world:
+        run: Any = None
+        session = Slow(records.CallBegan, lambda: run.cancel())
+        run = world.agent([till.pay]).run("Pay", session)
+        await play(run)
+    assert till.paid == []
+    result = session.messages[2].blocks[0]
+    assert isinstance(result, ToolResult)
+    assert result.output == "Not started: cancelled by the user."
+
+
+@pytest.mark.parametrize("how", ["cancel", "interrupt", "outside"])
+async def test_wherever_a_run_is_stopped_it_settles(how: str) -> None:
+    """Stopped at every second step of a run that loses an answer and has calls of every kind."""
+    for steps in range(0, 120, 2):
+        await stopped_after(steps, how)
+
+
+async def stopped_after(steps: int, how: str) -> None:
+    log: list[int] = []
+
+    @tool
+    async def pay(amount: int) -> str:
+        log.append(amount)
+        await anyio.lowlevel.checkpoint()
+        return "paid"
+
+    @tool(serial="s", effects="read")
+    def look(n: int) -> str:
+        return "seen"
+
+    @tool(hold=True)
+    async def post() -> str:
+        log.append(0)
+        return "posted"
+
+    def calls(attempt: str) -> list[bytes]:
+        looks = [tool_use(i, f"{attempt}{i}", "look", f'{{"n": {i}}}') for i in (2, 3)]
+        return [start(), thinking(0, "Hm."), pays(f"{attempt}1", 5, 1), *looks,
+                tool_use(4, f"{attempt}4", "post")]  # fmt: skip
+
+    made = Agreeable([[*calls("a"), Do.CUT], [*calls("b"), stop("tool_use")], says("Done.")])
+    with anyio.fail_after(20):
+        async with serve(made.handle) as made.url:
+            agent = made.agent([pay, look, post], thinking=1024)
+            run = agent.run("Go", Slow(records.Ended, lambda: None))
+            with anyio.CancelScope() as scope:
+                async with anyio.create_task_group() as tasks, run:
+                    tasks.start_soon(stop_it, steps, how, run, scope)
+                    events = run.events()
+                    await run
+            seen = [e async for e in events]
+            before = list(log)
+            end = await agent.run("And now?", run.session)
+    assert seen[-1].type == "run_ended", steps
+    assert made.refusals == [], steps
+    assert end.outcome == "completed", steps
+    assert log == before, f"{steps}: an effect after the end"
+    assert log.count(5) <= 1, steps
+
+
+async def stop_it(steps: int, how: str, run: Run, scope: anyio.CancelScope) -> None:
+    for _ in range(steps):
+        await anyio.lowlevel.checkpoint()
+    if how == "outside":
+        scope.cancel()
+    elif run.ended is None:
+        run.cancel() if how == "cancel" else run.interrupt("Stop")
+
+
+class Agreeable(Provider):
+    """A provider that answers new words with words."""
+
+    async def handle(self, exchange: Exchange) -> None:
+        last = json.loads(exchange.request.body)["messages"][-1]["content"][-1]
+        if last.get("text") in ("Stop", "And now?"):
+            self._answers = iter([says("Very well.")])
+        await super().handle(exchange)

@@ -91,7 +91,7 @@ def test_the_answer_is_on_stdout_and_all_else_on_stderr(
     assert re.search(r'✓ get_weather\(city="Lagos"\) \d+\.\d\d s → \{"city":"Lagos",', done.stderr)
     figures = done.stderr.strip().splitlines()[-1]
     assert re.fullmatch(
-        r"TTFT \d+\.\d\d s · .+ · [\d,]+ tokens in, \d+ out · .+ hidden behind the stream", figures
+        r"TTFT \d+\.\d\d s · \d+ tokens/s · [\d,]+ tokens in, \d+ out · \$0\.\d{4}", figures
     )
 
 
@@ -200,7 +200,11 @@ STATUS: list[Any] = [
     pytest.param(["-o", "yaml"], {}, 2, "stream-json"),
     pytest.param(["-t", "no_such_file.py"], {}, 4, "no file no_such_file.py"),
     pytest.param(["-t", "no.such.module"], {}, 4, "no.such.module"),
-    pytest.param(["--base-url", "ftp://x"], {}, 4, "http://"),
+    pytest.param(["--base-url", "ftp://x"], {}, 4, "http(s)://"),
+    pytest.param(["--base-url", "http://x:99999"], {}, 4, "port"),
+    pytest.param(["-m", "anthropic:m"], {"ANTHROPIC_API_KEY": "sk-\u2026"}, 4, "key"),
+    pytest.param(["-m", ""], {}, 4, "unknown model"),
+    pytest.param(["-t", "os.path:join"], {}, 4, "cannot be a tool"),
     pytest.param(["--base-url", "http://127.0.0.1:1"], {"ANTHROPIC_API_KEY": ""}, 4, "needs a key"),
 ]
 
@@ -347,6 +351,31 @@ def test_streams_that_are_closed_or_full_make_no_traceback(
     assert ("No space left" in done.stderr) == (status == 1)
 
 
+def test_what_a_tool_prints_is_not_part_of_the_answer(
+    program: Program, simulator: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "loud.py"
+    path.write_text("def loud():\n    print('I am loud')\nprint('loading')\n")
+    sim = simulator(scenario(Reply([call("loud")]), Reply([say("Ok.")])))
+    done = program("Hi", "-t", f"{path}:loud", "-o", "json", "--base-url", sim.url)
+    assert json.loads(done.stdout)["text"] == "Ok."
+    assert done.stderr.split() == ["loading", "I", "am", "loud"]
+
+
+def test_a_call_that_needs_approval_is_refused_where_nobody_can_be_asked(
+    program: Program, simulator: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "guarded.py"
+    path.write_text(
+        "from midstream import tool\n@tool(approval=True)\ndef pay():\n    print('PAID')\n"
+    )
+    sim = simulator(scenario(Reply([call("pay")]), Reply([say("{pay}")])))
+    done = program("Hi", "-t", str(path), "--base-url", sim.url)
+    assert done.returncode == 0
+    assert done.stdout == "Not run: the user did not allow it.\n"
+    assert "PAID" not in done.stderr
+
+
 def test_a_reader_that_closes_the_pipe_ends_the_program_quietly(
     environment: dict[str, str], simulator: Start
 ) -> None:
@@ -448,5 +477,5 @@ def test_the_demo_needs_no_key_and_shows_its_tools_at_work(program: Program) -> 
 def test_the_demo_closes_with_the_figures(program: Program) -> None:
     done = program("demo", ANTHROPIC_API_KEY="")
     figures = done.stderr.strip().splitlines()[-1]
-    for figure in ("TTFT", "tokens/s", "tokens in", "cost $", "hidden behind the stream"):
+    for figure in ("TTFT", "tokens/s", "tokens in", "would cost $", "hidden behind the stream"):
         assert figure in figures

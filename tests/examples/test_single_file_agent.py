@@ -1,5 +1,6 @@
 """The agent in one file keeps every promise of its comments, over a real socket."""
 
+import asyncio
 import threading
 from pathlib import Path
 from typing import Any
@@ -271,11 +272,12 @@ async def test_an_error_that_asking_again_does_not_change_ends_the_run(agent: An
 
 
 async def test_usage_is_replaced_not_added(agent: Any) -> None:
-    reply = agent.Reply()
     reader = agent.EventReader()
     deltas = [event("message_delta", delta={}, usage={"output_tokens": n}) for n in (40, 25)]
-    for each in reader.feed(b"".join([start(input_tokens=9), *deltas])):
-        reply.feed(each)
+    async with asyncio.TaskGroup() as tasks:
+        reply = agent.Reply(tasks, {})
+        for each in reader.feed(b"".join([start(input_tokens=9), *deltas])):
+            reply.feed(each)
     assert reply.usage == {"input_tokens": 9, "output_tokens": 25}
 
 
@@ -362,6 +364,13 @@ async def test_a_pause_is_sent_back_to_be_continued(agent: Any, reason: str) -> 
     async with provider([*SEARCH[:-1], stop(reason)], says("Done.")) as asked:
         assert await ask(agent, asked) == ""
     assert asked.said()[-1] == {"role": "assistant", "content": SEARCHED}
+
+
+async def test_a_refusal_ends_the_run_whatever_was_called(agent: Any, till: Till) -> None:
+    till.gate.set()
+    async with provider([start(), pays("c1"), stop("refusal")]) as asked:
+        assert await ask(agent, asked) == "the model refused to answer"
+    assert len(asked.requests) == 1
 
 
 async def test_a_model_that_never_ends_is_ended(agent: Any, till: Till) -> None:

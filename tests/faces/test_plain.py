@@ -38,7 +38,7 @@ def end(outcome: str = "completed", error: RunError | None = None) -> RunEnded:
 
 
 def told(*events: RunEvent, terminal: bool) -> tuple[str, str]:
-    face = PlainText(terminal=terminal, colour=False)
+    face = PlainText(terminal, colour=False)
     pieces = [face.show(event) for event in events]
     return "".join(p.answer for p in pieces), "".join(p.beside for p in pieces)
 
@@ -157,6 +157,17 @@ def test_a_run_that_did_not_complete_says_why_in_one_line(
     at_end = JsonAtEnd().show(end(outcome, error))
     assert words in at_end.beside
     assert len(at_end.beside.splitlines()) == 1
+
+
+def test_a_line_beside_the_answer_fits_the_terminal() -> None:
+    face = PlainText(terminal=True, colour=False, width=40)
+    line = face.show(ToolProgress("a", "word " * 30, None)).answer
+    assert len(line.rstrip("\n")) == 39
+
+
+def test_a_run_in_which_nothing_came_has_no_figures() -> None:
+    nothing = RunEnded("failed", "", Usage(), Usage(), None, None, 0.0, 1, RunError("x", "no"))
+    assert told(nothing, terminal=False)[1] == "midstream: failed: no\n"
 
 
 def test_json_lines_are_the_events() -> None:

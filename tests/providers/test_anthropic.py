@@ -207,6 +207,7 @@ def test_pings_change_nothing_wherever_they_come() -> None:
     assert events == decode(start(), CALL, end(0), settle(), STOP)
 
 
+DEEP: Json = json.loads('{"a":' * 100 + "1" + "}" * 100)
 MALFORMED = [
     pytest.param(b"", id="nothing"),
     pytest.param(b"hello", id="words"),
@@ -216,6 +217,7 @@ MALFORMED = [
     pytest.param(b"[]", id="an array"),
     pytest.param(b"{}", id="no type"),
     pytest.param({"type": 1}, id="a type that is none"),
+    pytest.param({"error": None}, id="no error"),
     pytest.param({"type": "message_start"}, id="message_start without a message"),
     pytest.param(start(content={}), id="content that is no list"),
     pytest.param(start(content=[{"type": 1}]), id="content without a type"),
@@ -251,6 +253,8 @@ MALFORMED = [
         + b"}}",
         id="a block nested too deep",
     ),
+    pytest.param(more(0, "citations_delta", citation=DEEP), id="a citation nested too deep"),
+    pytest.param({"type": "error", "error": DEEP}, id="an error nested too deep"),
     pytest.param(b'{"type":"ping","a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", id="depth"),
     pytest.param(b'{"type":' * 100_000, id="more depth"),
 ]
@@ -366,6 +370,9 @@ SPLIT = [
     pytest.param(["a\0b", "\0"], "a\ufffdb\ufffd", id="NUL"),
     pytest.param([DUCK[0] + DUCK[1] + DUCK[0], DUCK[1]], "🦆🦆", id="twice"),
     pytest.param(["a", DUCK[1]], "a\ufffd", id="the second half alone"),
+    pytest.param([*DUCK, "", "b"], "🦆b", id="with nothing behind"),
+    pytest.param(["\ud800", "\udc00"], "\U00010000", id="the first character of all pairs"),
+    pytest.param(["\udbff", "\udfff"], "\U0010ffff", id="and the last"),
 ]
 
 
@@ -480,6 +487,16 @@ def test_the_container_stands_behind_the_last_block() -> None:
         start(), begin(1, type="text"), begin(0, type="text"), settle(container={"id": "b"})
     )
     assert OpaqueArrived(2, Opaque("anthropic", {"type": "container", "id": "b"})) in events
+
+
+def test_a_container_may_be_all_there_is() -> None:
+    box = Opaque("anthropic", {"type": "container", "id": "b"})
+    assert OpaqueArrived(0, box) in decode(start(), settle("end_turn", None, container={"id": "b"}))
+
+
+def test_a_container_is_told_once() -> None:
+    events = decode(start(container={"id": "b"}), settle(None), settle("end_turn"))
+    assert len([event for event in events if isinstance(event, OpaqueArrived)]) == 1
 
 
 def test_the_same_message_may_start_twice() -> None:
@@ -640,6 +657,11 @@ def test_deltas_of_known_kinds_grow_a_block_of_an_unknown_kind() -> None:
         "signature": "s",
         "citations": [{"n": 0}, {"n": 1}],
     }
+
+
+def test_the_first_citation_of_a_block_may_be_its_first() -> None:
+    cited = more(0, "citations_delta", citation={"n": 1})
+    assert opaque(begin(0, type="x", citations=None), cited, end(0))["citations"] == [{"n": 1}]
 
 
 def test_an_opaque_block_that_is_cut_leaves_nothing() -> None:

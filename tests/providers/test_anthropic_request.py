@@ -220,7 +220,8 @@ def test_blank_text_is_not_sent_back(blank: str) -> None:
 @pytest.mark.parametrize("blank", BLANK)
 def test_a_message_that_holds_nothing_else_is_not_sent(blank: str) -> None:
     messages = HI, said(Text(blank)), HI
-    assert [each["role"] for each in wire(*messages)] == ["user"]
+    (joined,) = wire(*messages)
+    assert (joined["role"], len(joined["content"])) == ("user", 2)
     assert refusal(*messages) == ""
 
 
@@ -252,6 +253,18 @@ def test_signed_thinking_goes_back_as_it_was() -> None:
 
 def test_redacted_thinking_goes_back_as_it_was() -> None:
     assert content(HI, said(REDACTED, Text("x")), HI, at=1)[0] == REDACTED.data
+
+
+def test_thinking_before_a_server_tool_goes_back_with_it() -> None:
+    blocks = content(HI, said(THOUGHT, REDACTED_1, SEARCH, FOUND, Text("x")), HI, at=1)
+    assert [each["type"] for each in blocks[:3]] == [
+        "thinking",
+        "redacted_thinking",
+        "server_tool_use",
+    ]
+
+
+REDACTED_1 = opaque("redacted_thinking", data=sign("redacted", 1))
 
 
 def test_unsigned_thinking_is_not_sent_back() -> None:
@@ -410,6 +423,11 @@ def test_a_request_says_everything_that_was_asked_for() -> None:
     ]
 
 
+@pytest.mark.parametrize("messages", [[], [answered()], [said()], [answered(Text(" "))]])
+def test_a_conversation_without_words_has_no_messages(messages: list[Message]) -> None:
+    assert wire(*messages) == []
+
+
 @pytest.mark.parametrize("system", ["", " \n", None])
 def test_a_blank_system_prompt_is_none(system: str | None) -> None:
     assert "system" not in request(HI, system=system)
@@ -464,6 +482,7 @@ def test_a_provider_hands_out_a_decoder_for_each_answer() -> None:
     provider = Anthropic("m", "key")
     assert provider.decoder() is not provider.decoder()
     assert (provider.provider, provider.model) == ("anthropic", "m")
+    assert provider.refusal(529, {}, b"").retryable
 
 
 # -- any conversation that the loop can commit -------------------------------------------------

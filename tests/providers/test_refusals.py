@@ -112,6 +112,9 @@ ADVICE = [
     pytest.param({"retry-after": "6m0s"}, None, id="a duration"),
     pytest.param({"retry-after": "Wed, 21 Oct 2026 12:01:05 GMT", "date": NOON}, 65.0, id="a date"),
     pytest.param(
+        {"retry-after": "Wed, 21 Oct 2026 12:00:01 GMT", "date": NOON}, 1.0, id="a second later"
+    ),
+    pytest.param(
         {"retry-after": "Wed, 21 Oct 2026 13:00:30 +0100", "date": NOON}, 30.0, id="another zone"
     ),
     pytest.param({"retry-after": "Wed, 21 Oct 2026 12:01:05 GMT"}, None, id="a date alone"),

@@ -59,7 +59,7 @@ class Metres(float):
 
 
 NOON = datetime(2025, 5, 1, 12, tzinfo=UTC)
-PNG = Image(b"png")
+PNG = Image(b"\x89PNG\r\n\x1a\n...")
 
 OUTPUTS = [
     pytest.param("It rains.\n", "It rains.\n", id="text stays"),
@@ -119,7 +119,8 @@ REFUSED = [
     pytest.param({(1, 2): 3}, "dict cannot be JSON: Only dicts with", id="keys that are no text"),
     pytest.param(endless(), "nested too deeply, or contains itself", id="contains itself"),
     pytest.param({"a": PNG}, "bytes cannot", id="an Image inside a dict"),
-    pytest.param(Image(b"x", "image/tiff"), "an Image of 'image/tiff': use one of", id="TIFF"),
+    pytest.param(Image(b"II*\0", "image/tiff"), "an Image that is none of", id="TIFF"),
+    pytest.param(Image(b"x", "image/png"), "an Image that is none of", id="no picture"),
     pytest.param(Image(b""), "an Image without bytes", id="empty Image"),
     pytest.param(Image("x"), "an Image without bytes", id="Image of text"),  # type: ignore[arg-type]
 ]
@@ -153,8 +154,10 @@ def test_pictures_and_what_stands_between_them(value: Any, parts: tuple[Any, ...
 def test_a_picture_that_the_provider_would_refuse_is_told_in_words() -> None:
     largest = MAX_IMAGE // 4 * 3
     assert len(base64.b64encode(bytes(largest))) == MAX_IMAGE
-    assert to_output(Image(bytes(largest)), 1000) == (Image(bytes(largest)),)
-    assert to_output(Image(bytes(largest + 1)), 1000) == (
+    begin = b"\x89PNG\r\n\x1a\n"
+    fits = Image(begin + bytes(largest - len(begin)))
+    assert to_output(fits, 1000) == (fits,)
+    assert to_output(Image(begin + bytes(largest + 1 - len(begin))), 1000) == (
         Text("[an image of 3,932,161 bytes: too large to be shown]"),
     )
 
@@ -210,3 +213,17 @@ def test_json_comes_out_as_itself(value: Any) -> None:
     told = to_output(value, 1_000_000)
     assert isinstance(told, str)
     assert json.loads(told) == value
+
+
+KINDS = [
+    (b"\xff\xd8\xff\xe0", "image/jpeg"),
+    (b"GIF89a", "image/gif"),
+    (b"RIFF\x00\n\x00\x00WEBP", "image/webp"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+]
+
+
+@pytest.mark.parametrize(("data", "kind"), KINDS)
+def test_the_bytes_say_what_a_picture_is_whatever_it_is_called(data: bytes, kind: str) -> None:
+    assert to_output(Image(data), 1000) == (Image(data, kind),)
+    assert to_output(Image(data, "image/gif"), 1000) == (Image(data, kind),)

@@ -60,7 +60,12 @@ class Agent:
         backoff: Backoff | None = None,
         patience: Patience | None = None,
     ) -> None:
-        _check(max_turns, max_tokens, thinking)
+        _check(thinking)
+        for setting in (max_turns, max_tokens, max_parallel_tools, max_attempts, max_arguments):
+            if setting < 1:
+                raise ConfigurationError("limits such as max_turns must be at least 1")
+        if byte_timeout <= 0 or event_timeout <= 0:
+            raise ConfigurationError("timeouts are in seconds, and more than 0")
         patience = patience or Patience(byte_timeout=byte_timeout, event_timeout=event_timeout)
         if isinstance(model, str):
             model = resolve(model, api_key, base_url, patience)
@@ -116,8 +121,7 @@ def _sorted(tools: Sequence[AnyTool]) -> tuple[dict[str, Tool], tuple[dict[str, 
     return here, tuple(there)
 
 
-def _check(max_turns: int, max_tokens: int, thinking: int | str | None) -> None:
-    if max_turns < 1 or max_tokens < 1:
-        raise ConfigurationError("max_turns and max_tokens must be at least 1")
-    if isinstance(thinking, int) and thinking < 1024:
-        raise ConfigurationError("a thinking budget must be at least 1,024 tokens")
+def _check(thinking: object) -> None:
+    if thinking in (None, "adaptive") or (isinstance(thinking, int) and thinking >= 1024):
+        return
+    raise ConfigurationError('thinking is a budget of at least 1,024 tokens, or "adaptive"')

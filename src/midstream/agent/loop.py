@@ -79,13 +79,17 @@ class Loop:
     # -- from outside --------------------------------------------------------------------------
 
     def cancel(self) -> None:
-        """Stop; what was shown is kept."""
+        """Stop; what was shown is kept. No call starts after this."""
         self._cancelled = True
-        self._scope.cancel()
+        self._stop("cancelled by the user")
 
     def interrupt(self, words: str) -> None:
         """Stop the turn, keep what was shown, and go on with the user's new words."""
         self._words.append(words)
+        self._stop("interrupted by the user")
+
+    def _stop(self, why: str) -> None:
+        self._calls.stop(why)
         self._scope.cancel()
 
     def approve(self, call_id: str, allowed: bool) -> None:
@@ -223,7 +227,7 @@ class Loop:
         self, message: Message, results: Sequence[ToolResult], untold: str, *, settled: bool
     ) -> str:
         """Record a message and its results as one; return what could not yet be told."""
-        notes = (*self._session.untold, untold)
+        notes = (*self._session.notes, untold)
         answer, told = answer_to(message, results, () if settled else notes)
         await self._session.record(records.Committed(self._number, message, answer, settled, told))
         return "" if told else untold
@@ -253,8 +257,6 @@ class Loop:
 
     async def _settle(self) -> None:
         """Keep what was shown and can be sent back; answer every call with what is true of it."""
-        by = "cancelled" if self._cancelled else "interrupted"
-        self._calls.stop(f"{by} by the user")
         message = kept(self._turn, self._turn.settled())
         calls = calls_of(message)
         results = await self._calls.results(calls)
@@ -262,10 +264,10 @@ class Loop:
         await self._keep(message, results, "", settled=True)
         if untold:
             await self._session.record(records.Untold(untold))
+        overlap = self._calls.overlap(self._clock.began, anyio.current_time())
         self._calls = ToolCalls(self._bench, "")
-        self._tally.count(
-            self._turn.usage, await price_usd(self._plan.model, self._turn), self._clock.first, 0.0
-        )
+        # The stream was left before it said what it cost, so that its price is not known.
+        self._tally.count(self._turn.usage, None, self._clock.first, overlap)
         if self._cancelled:
             self._feed.emit(Interrupted(None))
 

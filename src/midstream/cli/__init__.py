@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+import traceback
 from importlib import import_module
 
 from midstream import __version__
@@ -42,11 +43,11 @@ def run(module: str, args: list[str], name: str) -> int:
         status: int | None = command.main(args, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         return complain(f"{error.format_message().rstrip('.')} ({name} --help)", WRONG_USAGE)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         return CANCELLED
     except Exception as error:
         if "--debug" in args:
-            raise
+            traceback.print_exc()
         if isinstance(error, ConfigurationError):
             return complain(str(error), BAD_CONFIGURATION)
         if isinstance(error, OSError):

@@ -75,7 +75,7 @@ def command(
 
     question = Question(
         words(prompt),
-        model or default_model(base_url),
+        default_model(base_url) if model is None else model,
         base_url,
         system,
         tools,

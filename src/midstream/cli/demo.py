@@ -9,14 +9,15 @@ import anyio
 import click
 
 from midstream.agent.agent import Agent
-from midstream.cli.play import face, show
+from midstream.cli.play import Screen, face, show
 from midstream.tools.tool import tool
 
 MODEL = "claude-sonnet-4-6"  # whose price the figures name
 PROMPT = "What's the weather in Lagos and in Oslo? Then write a haiku about it."
 INTRODUCTION = (
-    "The model of this demo is a script, so it needs no key and no network. The socket, the wire,\n"
-    "the tools and their timing are real: watch ▶ and ✓ while the text goes on.\n\n"
+    "The model of this demo is a script, so it needs no key and no network.\n"
+    "The socket, the wire, the tools and their timing are real:\n"
+    "watch ▶ and ✓ while the text goes on.\n\n"
 )
 SKIES = {
     "Lagos": (31, "light rain", 12),
@@ -54,4 +55,5 @@ def command(output_format: str) -> int:
     if output_format == "text":
         click.echo(INTRODUCTION + f"> {PROMPT}\n", err=not sys.stdout.isatty())
     agent = Agent("sim:demo", [get_weather, local_time])
-    return anyio.run(show, agent.run(PROMPT), face(output_format, priced_as=MODEL))
+    screen = Screen(sys.stdout.fileno(), sys.stderr.fileno())
+    return anyio.run(show, agent.run(PROMPT), face(output_format, screen, MODEL), screen)

@@ -38,7 +38,10 @@ def _one(module: ModuleType, place: str, name: str) -> Tool:
         return wanted
     if not callable(wanted):
         raise ConfigurationError(f"{place} has no function named {name!r}")
-    return tool(wanted)
+    try:
+        return tool(wanted)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{name} of {place} cannot be a tool: {error}") from error
 
 
 def _import(place: str) -> ModuleType:
@@ -49,7 +52,7 @@ def _import(place: str) -> ModuleType:
         return importlib.import_module(place)
     except ConfigurationError:
         raise
-    except Exception as error:  # the user's module ran, and anything may have happened
+    except (Exception, SystemExit) as error:  # the user's module ran: anything may have happened
         words = f"{type(error).__name__}: {error}"
         raise ConfigurationError(f"cannot load tools from {place}: {words}") from error
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from functools import partial
 from typing import Literal
 
@@ -15,7 +15,7 @@ from midstream.agent.agent import Agent
 from midstream.agent.run import Run
 from midstream.cli.load import load_tools
 from midstream.concurrency import in_thread, task_group
-from midstream.events import RunEnded
+from midstream.events import ApprovalRequested, RunEnded
 from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText
 
 EXIT = {
@@ -45,49 +45,80 @@ class Question(Struct, frozen=True):
     thinking: int | Literal["adaptive"] | None
 
 
+class Screen(Struct, frozen=True):
+    """Where the answer goes and where the lines beside it go: two open files, by number.
+
+    Written to by number, not through `sys.stdout`: that one is lent to the tools, whose prints must
+    not get into the answer, and its lock, held by a thread that was left behind, would keep the
+    program from ending.
+    """
+
+    answer: int
+    beside: int
+
+    @property
+    def together(self) -> bool:
+        """Both are one file (a terminal, or `2>&1`), where their lines must not collide."""
+        return os.isatty(self.answer) or os.path.sameopenfile(self.answer, self.beside)
+
+    @property
+    def width(self) -> int | None:
+        return os.get_terminal_size(self.answer).columns if os.isatty(self.answer) else None
+
+    def write(self, pieces: list[Piece]) -> None:
+        answer = "".join(piece.answer for piece in pieces).encode()
+        beside = "".join(piece.beside for piece in pieces).encode()
+        for file, data in ((self.answer, answer), (self.beside, beside)):
+            while data:
+                data = data[os.write(file, data) :]
+
+
 def play(question: Question) -> int:
     """Ask, show the answer as it comes, and return the exit status.
 
     Raises:
         ConfigurationError: no such model, no key, no such tool.
     """
-    agent = Agent(
-        question.model,
-        load_tools(question.tools),
-        question.system,
-        question.max_turns,
-        question.max_tokens,
-        question.thinking,
-        base_url=question.base_url,
-    )
-    return anyio.run(show, agent.run(question.prompt), face(question.output_format))
+    screen = Screen(sys.stdout.fileno(), sys.stderr.fileno())
+    with redirect_stdout(sys.stderr):  # what tools print is not part of the answer
+        agent = Agent(
+            question.model,
+            load_tools(question.tools),
+            question.system,
+            question.max_turns,
+            question.max_tokens,
+            question.thinking,
+            base_url=question.base_url,
+        )
+        run = agent.run(question.prompt)
+        return anyio.run(show, run, face(question.output_format, screen), screen)
 
 
-def face(output_format: str, priced_as: str | None = None) -> Face:
+def face(output_format: str, screen: Screen, priced_as: str | None = None) -> Face:
     match output_format:
         case "json":
             return JsonAtEnd()
         case "stream-json":
             return JsonLines()
         case _:
-            # Where both streams are one file (a terminal, or `2>&1`), their lines must not collide.
-            terminal = sys.stdout.isatty() or os.path.sameopenfile(*files())
-            beside = sys.stdout if terminal else sys.stderr
             plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
-            colour = beside.isatty() and not plain
-            return PlainText(terminal=terminal, colour=colour, priced_as=priced_as)
+            beside = screen.answer if screen.together else screen.beside
+            colour = os.isatty(beside) and not plain
+            return PlainText(screen.together, colour, screen.width, priced_as)
 
 
-async def show(run: Run, face: Face) -> int:
-    """Show a run on stdout and stderr. Ctrl-C stops it; a second one leaves at once."""
+async def show(run: Run, face: Face, screen: Screen) -> int:
+    """Show a run. Ctrl-C stops it; a second one leaves at once."""
     try:
         async with run, task_group() as tasks:
             tasks.start_soon(obey_signals, run.cancel)
             while run.ended is None or run.unread:
-                pieces = [face.show(await anext(run))]
-                while run.unread:
-                    pieces.append(face.show(await anext(run)))
-                await write(pieces)
+                events = [await anext(run)]
+                events += [await anext(run) for _ in range(run.unread)]
+                # In a thread: whoever reads slowly must not hold up the socket.
+                await in_thread(partial(screen.write, [face.show(event) for event in events]))
+                for event in [each for each in events if isinstance(each, ApprovalRequested)]:
+                    tasks.start_soon(ask, run, event, screen)
             tasks.cancel_scope.cancel()
     except BrokenPipeError:
         return PIPE_CLOSED
@@ -95,32 +126,21 @@ async def show(run: Run, face: Face) -> int:
     return status(run.ended)
 
 
+async def ask(run: Run, event: ApprovalRequested, screen: Screen) -> None:
+    """Ask the person at the terminal; where there is none, the answer is no."""
+    allowed = False
+    if os.isatty(screen.answer) and sys.stdin.isatty():
+        await in_thread(partial(os.write, screen.answer, f"  allow {event.name}? [y/N] ".encode()))
+        line = await in_thread(sys.stdin.readline)
+        allowed = line.strip().lower() in ("y", "yes")
+    with suppress(KeyError):  # the call was stopped in the meantime
+        run.approve(event.id, allowed)
+
+
 def status(ended: RunEnded) -> int:
     if ended.error and (ended.error.type in NOT_LET_IN or ended.error.status == 401):
         return BAD_CONFIGURATION
     return EXIT[ended.outcome]
-
-
-async def write(pieces: list[Piece]) -> None:
-    """Write in a thread: whoever reads slowly must not hold up the socket.
-
-    Straight to the file, since a buffer's lock held by a thread left behind would keep the program
-    from ending.
-    """
-    answer = "".join(piece.answer for piece in pieces).encode()
-    beside = "".join(piece.beside for piece in pieces).encode()
-    if answer or beside:
-        await in_thread(partial(write_all, answer, beside))
-
-
-def write_all(answer: bytes, beside: bytes) -> None:
-    for file, data in zip(files(), (answer, beside), strict=True):
-        while data:
-            data = data[os.write(file, data) :]
-
-
-def files() -> tuple[int, int]:
-    return sys.stdout.fileno(), sys.stderr.fileno()
 
 
 async def obey_signals(cancel: Callable[[], None]) -> None:

@@ -10,11 +10,12 @@ from midstream.events import (
     TurnEnded,
     TurnStarted,
 )
+from midstream.messages import Usage
 from midstream.turn.price import cost_usd
 
 
 class Figures:
-    """Sums up what the events say; `see` every event, then ask for the `line`.
+    """Sums up what the events say; `see` every event, then ask for the `line` (none: no figures).
 
     Args:
         priced_as: a model whose price stands in for that of a simulated one.
@@ -41,14 +42,18 @@ class Figures:
                 pass
 
     def line(self, ended: RunEnded) -> str:
+        if ended.ttft is None and ended.usage == Usage():
+            return ""
         first = "no token" if ended.ttft is None else f"TTFT {ended.ttft:.2f} s"
         speed = f"{self._tokens / self._streamed_s:.0f} tokens/s" if self._streamed_s > 0 else "n/a"
         usage = ended.usage
         cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
         read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
         tokens = f"{read:,} tokens in{cached}, {usage.output_tokens:,} out"
-        hidden = f"{ended.overlap:.1f} s of tools hidden behind the stream"
-        return " · ".join((first, speed, tokens, self._cost(ended), hidden))
+        figures = [first, speed, tokens, self._cost(ended)]
+        if ended.overlap >= 0.05:
+            figures.append(f"{ended.overlap:.1f} s of tools hidden behind the stream")
+        return " · ".join(figures)
 
     def _cost(self, ended: RunEnded) -> str:
         if ended.cost_usd is not None:
@@ -56,5 +61,5 @@ class Figures:
         if self._priced_as:
             price = cost_usd("anthropic", self._priced_as, ended.usage)
             if price is not None:
-                return f"cost ${price:.4f} if it were {self._priced_as}"
+                return f"would cost ${price:.4f} on {self._priced_as}"
         return "cost n/a"

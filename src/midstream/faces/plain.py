@@ -82,12 +82,20 @@ class PlainText:
         terminal: the answer and the lines beside it go to the same place. These lines then
             stand between the lines of the answer, and thinking is shown among them.
         colour: dim what is not the answer.
+        width: columns that a line beside the answer may take.
         priced_as: a model whose price stands in for that of a simulated one.
     """
 
-    def __init__(self, *, terminal: bool, colour: bool, priced_as: str | None = None) -> None:
+    def __init__(
+        self,
+        terminal: bool,
+        colour: bool,
+        width: int | None = None,
+        priced_as: str | None = None,
+    ) -> None:
         self._terminal = terminal
         self._colour = colour
+        self._width = width
         self._figures = Figures(priced_as)
         self._inputs: dict[str, str] = {}
         self._line_open = False  # the answer's last line has not ended
@@ -152,7 +160,10 @@ class PlainText:
         return Piece("\n") if open_ else NOTHING
 
     def _beside(self, line: str) -> Piece:
-        dim = self._dim("  " + printable(line).replace("\n", " ")) + "\n"
+        flat = "  " + printable(line).replace("\n", " ")
+        if self._width and len(flat) >= self._width:
+            flat = flat[: max(8, self._width - 2)] + "…"
+        dim = self._dim(flat) + "\n"
         if not self._terminal:
             return Piece(beside=dim)
         self._interrupted = self._interrupted or self._line_open
@@ -167,7 +178,8 @@ class PlainText:
         return Piece(line.answer + again, line.beside)
 
     def _end(self, event: RunEnded) -> Piece:
-        lines = self._dim(self._figures.line(event)) + "\n" + error_line(event)
+        figures = self._figures.line(event)
+        lines = (self._dim(figures) + "\n" if figures else "") + error_line(event)
         broken = self._break().answer
         return Piece(broken + lines) if self._terminal else Piece(broken, lines)
 

@@ -27,6 +27,11 @@ class Session:
         """What the next request says: the messages, and the words that wait for an answer."""
         return (*self.messages, *self._prompts)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the model must be told with the next results; a prompt that waits carries them."""
+        return () if self._prompts else tuple(self.untold)
+
     async def record(self, record: Record) -> None:
         """Add one record. When this returns, it is kept."""
         self.records.append(record)

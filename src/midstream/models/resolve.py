@@ -1,6 +1,7 @@
 """From `provider:name` to a model; the one place that knows the providers by name."""
 
 import os
+from urllib.parse import urlsplit
 
 from midstream.errors import ConfigurationError
 from midstream.models.model import Model, Patience
@@ -38,7 +39,21 @@ def _anthropic(name: str, api_key: str | None, base_url: str | None, patience: P
             "no key for Anthropic: set ANTHROPIC_API_KEY (midstream demo needs none)"
         )
     version = "2026-10-21" if token else "2023-06-01"
-    url = base_url or os.environ.get("ANTHROPIC_BASE_URL") or ANTHROPIC_URL
-    if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"the base URL {url!r} must begin with http:// or https://")
-    return HttpModel(Anthropic(name, key or token or "", version), url, patience)
+    url = (
+        base_url if base_url is not None else os.environ.get("ANTHROPIC_BASE_URL") or ANTHROPIC_URL
+    )
+    check_url(url)
+    secret = (key or token or "").strip()
+    if not (secret.isascii() and secret.isprintable()):
+        raise ConfigurationError("the key for Anthropic has characters that no key has")
+    return HttpModel(Anthropic(name, secret, version), url, patience)
+
+
+def check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(f"the base URL {url!r} must be http(s)://host, perhaps with :port")

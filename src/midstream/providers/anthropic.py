@@ -64,7 +64,6 @@ class AnthropicDecoder:
 
     def __init__(self) -> None:
         self._id: str | None = None
-        self._model = ""
         self._usage = Usage()
         self._container: dict[str, Any] | None = None
         self._last_index = -1

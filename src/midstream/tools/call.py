@@ -77,7 +77,7 @@ class Call:
 
     def cancel(self, why: str) -> None:
         if self.state is not State.FINISHED:
-            self.why = self.why or why
+            self.why = why
             self.scope.cancel()
 
     async def run(
@@ -99,11 +99,10 @@ class Call:
                 return self._answer(to_output(value, tool.max_output))
             self._late = True
             raise TimeoutError(f"stopped: it ran longer than its {tool.timeout:g} s")
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
         except BaseException as error:
-            # A stranger's code ran, and whatever it raises is the model's to read: SystemExit too,
-            # and a CancelledError of its own making. Ours is raised again by the checkpoint.
+            # A stranger's code ran, and whatever it raises is the model's to read: SystemExit and
+            # KeyboardInterrupt (a signal arrives elsewhere) too, and a CancelledError of its own
+            # making. Ours is raised again by the checkpoint.
             if isinstance(error, anyio.get_cancelled_exc_class()):
                 await checkpoint_if_cancelled()
             words = to_output(f"{type(error).__name__}: {error}", tool.max_output)

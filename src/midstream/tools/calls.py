@@ -45,6 +45,7 @@ class ToolCalls:
         self._equal: Counter[tuple[str, str]] = Counter()
         self._queues: dict[str, Call] = {}  # the last call of each serial group
         self._approvals: dict[str, tuple[anyio.Event, list[bool]]] = {}
+        self._all: list[Call] = []  # of every attempt
         self._whole = anyio.Event()
         self._stopped = ""
 
@@ -60,7 +61,8 @@ class ToolCalls:
         same = (asked.name, canonical(asked.input))
         call = Call(asked, (*same, self._equal[same]), tool)
         self._asked[asked.id] = call
-        if self._stopped:
+        self._all.append(call)
+        if self._stopped:  # it was on its way when the run was stopped
             call.refuse(f"Not started: {self._stopped}.", self._bench)
         elif problem or tool is None:
             call.refuse(problem or self._unknown(asked.name), self._bench)
@@ -93,11 +95,12 @@ class ToolCalls:
 
     def discard(self) -> None:
         """The attempt is thrown away: what has not started never will, what runs goes on."""
-        for call in self._ledger.copy().values():
+        for call in self._asked.values():
             if call.state is State.WAITING:
                 call.shown = False
                 call.cancel("the response that asked for it was lost")
-                del self._ledger[call.key]
+                if self._ledger.get(call.key) is call:
+                    del self._ledger[call.key]
         self._asked.clear()
         self._equal.clear()
         # The next in a queue waits for the last that really runs, not for one that never will.
@@ -127,17 +130,20 @@ class ToolCalls:
     async def leftovers(self, calls: Iterable[ToolCall]) -> str:
         """What the model must be told of calls that had effects and are not among `calls`.
 
-        Waits for those that still run. Reads among them are cancelled: nobody asks any more.
+        Waits until no call of the turn runs any more, so that nothing of it is told later. Reads
+        that nobody asks for any more are cancelled.
         """
         kept = {self._asked[asked.id].key for asked in calls}
-        lines: list[str] = []
-        for call in self._ledger.values():
-            if call.key in kept or call.tool is None or call.began == math.inf:
-                continue
-            if call.tool.effects == "read":
+        lost = [call for call in self._ledger.values() if call.key not in kept]
+        for call in lost:
+            if call.tool is not None and call.tool.effects == "read":
                 call.cancel("no longer asked for")
-                continue
+        for call in self._all:
             await call.done.wait()
+        lines: list[str] = []
+        for call in lost:
+            if call.began == math.inf or call.tool is None or call.tool.effects == "read":
+                continue
             assert call.result is not None  # done
             did = "failed" if call.result.is_error else "done"
             name, arguments, _ = call.key
@@ -146,7 +152,7 @@ class ToolCalls:
 
     def overlap(self, begin: float, end: float) -> float:
         """Seconds of tool time between two moments, summed over the calls of this attempt."""
-        calls = [self._ledger.get(call.key, call) for call in self._asked.values()]
+        calls = self._asked.values()
         times = (min(call.ended, end) - max(call.began, begin) for call in calls)
         return sum(max(0.0, seconds) for seconds in times)
 
@@ -162,7 +168,7 @@ class ToolCalls:
         return tool.effects != "read" or anyio.current_time() - earlier.ended < READ_KEEPS_S
 
     async def _adopt(self, call: Call, earlier: Call) -> None:
-        with call.scope:
+        with anyio.CancelScope(shield=True):
             await earlier.done.wait()
         assert earlier.result is not None  # done
         output, is_error = earlier.result.output, earlier.result.is_error

@@ -12,7 +12,12 @@ import msgspec
 from midstream.messages import Image, Text
 
 NO_OUTPUT = "(no output)"
-MEDIA_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+MEDIA_TYPES = {
+    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
+    "image/gif": re.compile(rb"GIF8[79]a"),
+    "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+}
 
 # Bytes of base64, which is what providers count: an image above it makes every later request
 # of the conversation fail.
@@ -128,10 +133,14 @@ def _parts(item: Any) -> Iterator[Text | Image]:
 
 
 def _image(image: Image) -> Text | Image:
-    if image.media_type not in MEDIA_TYPES:
-        raise NotJson(f"an Image of {image.media_type!r}: use one of {', '.join(MEDIA_TYPES)}")
     if not isinstance(cast("object", image.data), bytes) or not image.data:
         raise NotJson("an Image without bytes: `data` is the content of the picture's file")
+    # What the bytes are counts, not what they are called: a provider refuses a wrong name, and the
+    # conversation with it.
+    kind = next((kind for kind, begins in MEDIA_TYPES.items() if begins.match(image.data)), None)
+    if kind is None:
+        raise NotJson(f"an Image that is none of {', '.join(MEDIA_TYPES)}")
+    image = Image(image.data, kind)
     if (len(image.data) + 2) // 3 * 4 > MAX_IMAGE:
         return Text(f"[an image of {len(image.data):,} bytes: too large to be shown]")
     return image
