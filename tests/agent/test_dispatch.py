@@ -406,8 +406,43 @@ async def test_a_call_that_needs_approval_waits_for_it_without_stopping_the_stre
                     with pytest.raises(KeyError):
                         run.approve("nobody", allowed=True)
         answer_ = world.results()["a"]
-    assert answer_ == ("deployed" if allowed else "Not run: the user did not allow it.")
+    assert answer_ == ("deployed" if allowed else "Not run: it needs an approval that nobody gave.")
     assert [e.allowed for e in events if isinstance(e, ApprovalGiven)] == [allowed]
+
+
+async def test_where_nobody_can_be_asked_the_answer_is_no() -> None:
+    @tool(approval=True)
+    async def deploy() -> str:
+        raise AssertionError("it was not allowed")
+
+    answer = [start(), tool_use(0, "a", "deploy"), stop("tool_use")]
+    async with provider(answer, says("Ok.")) as world:
+        await world.agent([deploy]).run("Deploy")  # awaited: no reader, so nobody to ask
+    assert world.results() == {"a": "Not run: it needs an approval that nobody gave."}
+
+
+async def test_a_tool_whose_time_is_up_can_see_it_and_is_not_heard_any_more() -> None:
+    late, told = threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    @tool(timeout=0.05)
+    def slow(ctx: ToolContext) -> None:
+        late.wait(10)
+        seen.append(ctx.cancelled)
+        ctx.progress("still here")
+        told.set()
+
+    answer = [start(), tool_use(0, "a", "slow"), stop("tool_use")]
+    async with provider(answer, says("Ok.")) as world:
+        events = []
+        async with world.agent([slow]).run("Go") as run:
+            async for e in run:
+                events.append(e)
+                if isinstance(e, ToolFinished):
+                    late.set()
+                    assert await anyio.to_thread.run_sync(told.wait, 5)
+    assert seen == [True]
+    assert not any(isinstance(e, ToolProgress) for e in events)
 
 
 async def test_a_tool_may_answer_with_pictures() -> None:

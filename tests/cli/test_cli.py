@@ -372,7 +372,7 @@ def test_a_call_that_needs_approval_is_refused_where_nobody_can_be_asked(
     sim = simulator(scenario(Reply([call("pay")]), Reply([say("{pay}")])))
     done = program("Hi", "-t", str(path), "--base-url", sim.url)
     assert done.returncode == 0
-    assert done.stdout == "Not run: the user did not allow it.\n"
+    assert done.stdout == "Not run: it needs an approval that nobody gave.\n"
     assert "PAID" not in done.stderr
 
 

@@ -55,7 +55,9 @@ End = tuple[Outcome, RunError | None]
 class Loop:
     """One run. `drive` it in a task; `cancel` and `interrupt` it from any other."""
 
-    def __init__(self, plan: Plan, session: Session, feed: Feed, tasks: TaskGroup) -> None:
+    def __init__(
+        self, plan: Plan, session: Session, feed: Feed, tasks: TaskGroup, attended: bool
+    ) -> None:
         self.ended: RunEnded | None = None
         self.done = anyio.Event()
         self._plan = plan
@@ -64,7 +66,7 @@ class Loop:
         self._tasks = tasks
         slots = anyio.CapacityLimiter(plan.max_parallel_tools)
         keep = (self._call_began, self._call_ended)
-        self._bench = Bench(plan.tools, tasks, slots, feed.emit, *keep)
+        self._bench = Bench(plan.tools, tasks, slots, feed.emit, attended, *keep)
         self._tally = Tally()
         self._number = 0  # of the turn
         self._last = plan.max_turns  # the last turn that may be; new words give as many again

@@ -37,6 +37,7 @@ class Run(AsyncIterator[RunEvent]):
         self._feed: Feed | None = None
         self._reader: FeedReader | None = None
         self._context: AbstractAsyncContextManager[None] | None = None
+        self._attended = True  # somebody reads the events, or at least could
 
     # -- its life ------------------------------------------------------------------------------
 
@@ -61,7 +62,7 @@ class Run(AsyncIterator[RunEvent]):
         feed = self._feed = Feed(self.id)
         self._reader = feed.reader()
         async with task_group() as tasks:
-            self._loop = Loop(self._plan, self.session, feed, tasks)
+            self._loop = Loop(self._plan, self.session, feed, tasks, self._attended)
             tasks.start_soon(self._loop.drive, self._prompt)
             try:
                 yield
@@ -73,6 +74,7 @@ class Run(AsyncIterator[RunEvent]):
 
     async def _end(self) -> RunEnded:
         if self._context is None:
+            self._attended = False
             async with self:
                 return await self._end()
         assert self._loop is not None

@@ -32,6 +32,7 @@ class Bench(Struct, frozen=True):
     Attributes:
         slots: how many tools run at a time.
         tell: where events go; never waits.
+        attended: somebody reads the events, and may be asked for approval.
         began, ended: awaited before a tool starts and after it ended, so that both can be kept.
     """
 
@@ -39,6 +40,7 @@ class Bench(Struct, frozen=True):
     tasks: TaskGroup
     slots: anyio.CapacityLimiter
     tell: Callable[[RunEvent], None]
+    attended: bool
     began: Callable[[ToolCall, str], Awaitable[None]]
     ended: Callable[[ToolResult], Awaitable[None]]
 

@@ -182,7 +182,9 @@ class ToolCalls:
             if tool.hold:
                 await self._whole.wait()
             if tool.approval and not await self._approved(call.asked):
-                result = ToolResult(call.asked.id, "Not run: the user did not allow it.", True)
+                result = ToolResult(
+                    call.asked.id, "Not run: it needs an approval that nobody gave.", True
+                )
             else:
                 async with self._bench.slots:
                     result = await call.run(tool, arguments, self._bench, self._place)
@@ -194,6 +196,8 @@ class ToolCalls:
         call.finish(result, call.seconds, self._bench)
 
     async def _approved(self, asked: ToolCall) -> bool:
+        if not self._bench.attended:
+            return False
         event, answer = self._approvals[asked.id] = anyio.Event(), list[bool]()
         self._bench.tell(ApprovalRequested(asked.id, asked.name, asked.input))
         try:
