@@ -1,4 +1,4 @@
-"""Testing your own agent, without a key: pytest examples/testing_an_agent.py
+"""Testing your own agent, without a key: .venv/bin/pytest examples/testing_an_agent.py
 
 midstream brings the fixture `simulator`: a server on loopback that speaks the provider's wire,
 answers by a script, and refuses what the provider refuses.

@@ -120,6 +120,13 @@ async def test_thinking_goes_back_untouched_through_a_tool_loop() -> None:
     assert sim.requests[0]["thinking"] == {"type": "enabled", "budget_tokens": 2048}
 
 
+async def test_a_script_without_thoughts_can_be_played_to_those_who_want_some() -> None:
+    async with simulator(WEATHER) as sim:
+        agent = Agent("anthropic:m", [get_weather], thinking=2048, api_key="k", base_url=sim.url)
+        assert (await agent.run("Weather?")).outcome == "completed"
+    assert sim.refusals == []
+
+
 async def test_a_thinking_budget_above_the_token_limit_gets_room_to_answer() -> None:
     async with provider(says("Ok.")) as world:
         await world.agent(thinking=10_000, max_tokens=4096).run("Think")

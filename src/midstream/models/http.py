@@ -102,7 +102,8 @@ class HttpConnection:
             "POST", question.path, headers=question.headers, content=question.body
         )
         response = None
-        with anyio.move_on_after(self._patience.event_timeout), trouble_named():
+        where = f" to {self._client.base_url}"
+        with anyio.move_on_after(self._patience.event_timeout), trouble_named(where):
             response = await self._client.send(sent, stream=True)
         if response is None:
             raise StreamStalled(f"no answer within {self._patience.event_timeout:g} s")
@@ -213,7 +214,7 @@ class ErrorBody(msgspec.Struct):
 
 
 @contextmanager
-def trouble_named() -> Generator[None]:
+def trouble_named(where: str = "") -> Generator[None]:
     """Let what the HTTP client raises leave under our names."""
     try:
         yield
@@ -223,4 +224,4 @@ def trouble_named() -> Generator[None]:
         raise ConfigurationError(f"the request cannot be sent: {error}") from error
     except httpx2.TransportError as error:
         words = str(error) or type(error).__name__
-        raise StreamInterrupted(f"the connection failed: {words}") from error
+        raise StreamInterrupted(f"the connection{where} failed: {words}") from error

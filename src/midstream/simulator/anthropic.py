@@ -128,6 +128,9 @@ def _content(
     asked = thinking is not None and thinking["type"] != "disabled"
     omitted = thinking is not None and thinking.get("display") == "omitted"
     thoughts = 0
+    if thinking is not None and thinking["type"] == "enabled" and _calls_unthinkingly(blocks):
+        # With a budget the API thinks before it calls, and wants the thought back.
+        blocks = [Block(thinking="The script has no thoughts; this one stands in."), *blocks]
     for number, block in enumerate(blocks):
         match block:
             case Block(text=str(text)):
@@ -145,6 +148,11 @@ def _content(
                 thoughts += 1
             case _:
                 pass
+
+
+def _calls_unthinkingly(blocks: Any) -> bool:
+    thinks = any(block.thinking is not None or block.redacted for block in blocks)
+    return not thinks and any(block.call is not None for block in blocks)
 
 
 def _part(block: Json) -> Part:
