@@ -117,6 +117,63 @@ async def test_a_stream_under_a_wrong_name_is_read_all_the_same() -> None:
     assert end.text == "Hi."
 
 
+async def test_an_error_counts_even_if_its_explanation_is_cut() -> None:
+    async def handle(exchange: Exchange) -> None:
+        await exchange.start(401, {"content-type": "application/json", "content-length": "500"})
+        await exchange.send(b'{"error": {"type": "authentication_error"')
+        await exchange.close()
+
+    async with serve(handle) as url:
+        world = Provider([])
+        world.url = url
+        events = await play(world.agent().run("Hi"))
+    error = ended(events).error
+    assert error is not None
+    assert error.status == 401
+    assert len(reasons(events)) == 1, "a wrong key is not tried again"
+
+
+async def test_nothing_after_the_last_event_is_read() -> None:
+    late = event("message_delta", delta={}, usage={"output_tokens": 999}) + b"data: nonsense\n\n"
+    async with provider([start(), text(0, "Hi"), stop("end_turn") + late, Do.PING]) as world:
+        end = await world.agent().run("Hi")
+    assert (end.outcome, end.usage.output_tokens) == ("completed", 7)
+
+
+async def test_a_slow_stream_is_not_a_stuck_one() -> None:
+    gates = [anyio.Event() for _ in range(4)]
+    answer: list[object] = [start()]
+    for index, gate in enumerate(gates):
+        answer += [text(index, "word"), gate]
+    async with provider([*answer, stop("end_turn")]) as world:
+        async with world.agent(event_timeout=0.4, max_attempts=1).run("Hi") as run:
+            for gate in gates:
+                with anyio.move_on_after(0.2):  # each pause is shorter, all together are longer
+                    await anyio.sleep_forever()
+                gate.set()
+            await run
+    assert run.outcome == "completed"
+
+
+async def test_a_malformed_record_that_the_end_leaves_open_is_named() -> None:
+    async with provider([start() + b"data: [1, 2]"], says("Ok.")) as world:
+        events = await play(world.agent().run("Hi"))
+    assert "not an event" in reasons(events)[0]
+
+
+@pytest.mark.parametrize("encoding", ["Identity", "", " identity "])
+async def test_an_encoding_that_is_none_is_none(encoding: str) -> None:
+    body = b"".join([start(), text(0, "Hi"), stop("end_turn")])
+
+    async def handle(exchange: Exchange) -> None:
+        await exchange.respond(200, {**EVENT_STREAM, "content-encoding": encoding}, body)
+
+    async with serve(handle) as url:
+        world = Provider([])
+        world.url = url
+        assert (await world.agent().run("Hi")).text == "Hi"
+
+
 async def test_a_compressed_answer_is_refused_unopened() -> None:
     headers = {**EVENT_STREAM, "content-encoding": "gzip"}
     assert "compressed (gzip)" in (await answered(b"\x1f\x8b", headers))[0]

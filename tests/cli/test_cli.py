@@ -204,6 +204,12 @@ STATUS: list[Any] = [
     pytest.param(["--base-url", "http://x:99999"], {}, 4, "port"),
     pytest.param(["-m", "anthropic:m"], {"ANTHROPIC_API_KEY": "sk-\u2026"}, 4, "key"),
     pytest.param(["-m", ""], {}, 4, "unknown model"),
+    pytest.param(
+        ["--base-url", "https://x.invalid"],
+        {"HTTPS_PROXY": "garbage://x"},
+        4,
+        "proxy cannot be used",
+    ),
     pytest.param(["-t", "os.path:join"], {}, 4, "cannot be a tool"),
     pytest.param(["--base-url", "http://127.0.0.1:1"], {"ANTHROPIC_API_KEY": ""}, 4, "needs a key"),
 ]

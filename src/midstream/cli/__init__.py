@@ -15,10 +15,10 @@ FAILED, WRONG_USAGE, BAD_CONFIGURATION, CANCELLED = 1, 2, 4, 130
 def main() -> None:
     """The program. What does not begin with a command's name is a question to answer."""
     args = sys.argv[1:]
+    open_streams()
     if args[:1] in (["--version"], ["-V"]):
         sys.stdout.write(f"midstream {__version__}\n")
         return
-    open_streams()
     if args and args[0] in COMMANDS:
         sys.exit(run(COMMANDS[args[0]], args[1:], f"midstream {args[0]}"))
     sys.exit(run("midstream.cli.ask", args, "midstream"))

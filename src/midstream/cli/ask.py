@@ -75,9 +75,9 @@ def command(
 
     question = Question(
         words(prompt),
-        default_model(base_url) if model is None else model,
+        default_model(base_url) if model is None else valid(model),
         base_url,
-        system,
+        system and valid(system),
         tools,
         output_format,
         max_turns,
@@ -87,10 +87,15 @@ def command(
     return play(question)
 
 
+def valid(argument: str) -> str:
+    """An argument as text that can be sent on: bytes that are no UTF-8 are replaced."""
+    return argument.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def words(prompt: str | None) -> str:
     """The prompt: the argument, then what is piped in."""
     piped = "" if sys.stdin is None or sys.stdin.isatty() else read_stdin()
-    joined = "\n\n".join(part for part in (prompt or "", piped.strip()) if part.strip())
+    joined = "\n\n".join(part for part in (valid(prompt or ""), piped.strip()) if part.strip())
     if not joined:
         raise click.UsageError('no prompt: midstream "What is …?", or pipe one in')
     return joined

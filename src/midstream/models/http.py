@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import anyio
@@ -61,14 +61,17 @@ class HttpModel:
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator["HttpConnection"]:
         patience, base_url = self._patience, self._base_url
-        client = httpx2.AsyncClient(
-            base_url=base_url,
-            timeout=httpx2.Timeout(patience.byte_timeout, connect=patience.connect_timeout),
-            # The system's own certificates; building httpx2's default costs a hundred times more.
-            verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            trust_env=urlsplit(base_url).hostname not in ("127.0.0.1", "localhost", "::1"),
-            transport=self._transport,
-        )
+        try:
+            client = httpx2.AsyncClient(
+                base_url=base_url,
+                timeout=httpx2.Timeout(patience.byte_timeout, connect=patience.connect_timeout),
+                # The system's certificates; building httpx2's default costs a hundred times more.
+                verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                trust_env=urlsplit(base_url).hostname not in ("127.0.0.1", "localhost", "::1"),
+                transport=self._transport,
+            )
+        except (ValueError, ImportError) as error:
+            raise ConfigurationError(f"the environment's proxy cannot be used: {error}") from error
         async with client:
             yield HttpConnection(client, self._provider, patience)
 
@@ -116,7 +119,8 @@ class HttpConnection:
     async def _check(self, response: httpx2.Response) -> None:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if response.status_code == 200 and kind not in NOT_STREAMS:
-            if (encoding := response.headers.get("content-encoding", "identity")) != "identity":
+            encoding = response.headers.get("content-encoding", "").strip().lower()
+            if encoding not in ("", "identity"):
                 raise ProtocolError(
                     f"the answer is compressed ({encoding}), which nobody asked for"
                 )
@@ -133,8 +137,9 @@ class HttpConnection:
         raise self._provider.refusal(response.status_code, headers, body)
 
     async def _beginning(self, response: httpx2.Response) -> bytes:
+        """What came of a body that explains an error; the status counts even if that is cut."""
         body = bytearray()
-        with anyio.move_on_after(self._patience.byte_timeout), trouble_named():
+        with anyio.move_on_after(self._patience.byte_timeout), suppress(httpx2.TransportError):
             async with aclosing(response.aiter_raw()) as chunks:
                 async for chunk in chunks:
                     body += chunk
@@ -198,12 +203,13 @@ class Reply(AsyncIterator[Batch]):
         try:
             for record in self._records.feed(chunk):
                 events += self._decoder.feed(record)
+                if events and isinstance(events[-1], ResponseEnded):
+                    self._ended = True
+                    return events
             if not chunk and (rest := self._records.rest()):
                 events += self._decoder.feed(rest)
         except MidstreamError as error:
             self._trouble = error
-        if events and isinstance(events[-1], ResponseEnded):
-            self._ended, self._trouble = True, None
         return events
 
 

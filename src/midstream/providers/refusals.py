@@ -31,6 +31,7 @@ MONEY = frozenset(
 )
 # Longer advice than this means "not today": the run fails and says so instead of hanging.
 LONGEST_WAIT_S = 120.0
+LONGEST_MESSAGE = 2000  # characters
 OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -52,7 +53,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ProviderErr
     if status == 402 or codes & MONEY or (advice or 0) > LONGEST_WAIT_S:
         retryable = False
     return ProviderError(
-        message or body.decode(errors="replace").strip()[:500] or f"HTTP status {status}",
+        message or clean(body.decode(errors="replace").strip()[:500]) or f"HTTP status {status}",
         kind=kind or f"http_{status}",
         status=status,
         request_id=headers.get("request-id") or headers.get("x-request-id") or in_body,
@@ -112,7 +113,7 @@ def _words(payload: dict[str, Any]) -> tuple[str, str, set[str]]:
     inner = details if is_object(details) else {}
     codes = {str(word) for word in (error.get("type"), error.get("code"), inner.get("error_code"))}
     message = error.get("message") or payload.get("message") or payload.get("detail") or ""
-    return str(error.get("type") or ""), str(message), codes
+    return str(error.get("type") or ""), str(message)[:LONGEST_MESSAGE], codes
 
 
 def _number(text: str | None) -> float | None:
