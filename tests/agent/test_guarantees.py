@@ -16,12 +16,13 @@
 import json
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 import anyio
 import pytest
 
-from midstream import Agent, Run, Session, tool
+from midstream import Agent, Run, Session, ToolContext, tool
 from midstream.events import (
     Interrupted,
     Retrying,
@@ -35,6 +36,7 @@ from midstream.events import (
 from midstream.journal import records
 from midstream.messages import Message, Text, Thinking, ToolCall, ToolResult, Usage
 from midstream.simulator.server import Exchange, serve
+from midstream.tools import calls
 from midstream.turn.retry import Backoff
 from tests.fakes import (
     Answer,
@@ -809,6 +811,116 @@ async def test_half_a_sum_of_prices_is_no_sum() -> None:
     assert ended(events).cost_usd is None
 
 
+@pytest.mark.parametrize("reason", ["refusal", "hand-over"])
+async def test_a_call_that_has_not_started_never_does_once_its_answer_is_withdrawn(
+    reason: str,
+) -> None:
+    posted: list[str] = []
+    post = tool(lambda: posted.append("posted"), name="post", hold=True)
+    withdrawn = stop("refusal")
+    if reason == "hand-over":
+        withdrawn = block(1, {"type": "fallback", "to": {"model": "other"}}) + stop("end_turn")
+    async with provider([start(), tool_use(0, "a", "post", "{}"), withdrawn]) as world:
+        await world.agent([post]).run("Post")
+    assert posted == []
+
+
+async def test_an_approval_after_the_cancel_starts_nothing() -> None:
+    till = Till()
+    pay = tool(till.pay, approval=True)
+    async with provider([start(), pays("a", 5), Do.STALL]) as world:
+        async with world.agent([pay]).run("Pay") as run:
+            async for e in run:
+                if e.type == "approval_requested":
+                    run.cancel()
+                    with pytest.raises(KeyError):
+                        run.approve("a", allowed=True)
+    assert till.paid == []
+
+
+@pytest.mark.parametrize("at", ["tool_call_ready", "tool_started", "tool_finished"])
+async def test_no_effect_begins_once_cancel_has_returned(at: str) -> None:
+    log: list[int] = []
+
+    @tool(serial="s")
+    async def step(n: int) -> None:
+        log.append(n)
+        await anyio.lowlevel.checkpoint()
+
+    before: list[int] = []
+    calls = [tool_use(n, f"c{n}", "step", f'{{"n": {n}}}') for n in range(4)]
+    async with provider([start(), *calls, Do.STALL]) as world:
+        async with world.agent([step]).run("Go") as run:
+            async for e in run:
+                if e.type == at and run.ended is None:
+                    run.cancel()
+                    before = list(log)
+                    break
+            await run
+    assert log == before
+
+
+@pytest.mark.parametrize("effects", ["read", "write"])
+async def test_an_old_result_is_adopted_only_of_what_must_not_run_twice(
+    effects: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "READ_KEEPS_S", -1.0)  # every result is an old one
+    runs: list[str] = []
+
+    @tool(effects=effects)
+    async def act() -> None:
+        runs.append("run")
+        raise OSError("it failed")
+
+    lost = [start(), tool_use(0, "a", "act", "{}"), text(1, "x"), Do.CUT]
+    again = [start(), tool_use(0, "b", "act", "{}"), stop("tool_use")]
+    async with provider(lost, again, says("Ok.")) as world:
+        await world.agent([act]).run("Act")
+        result = world.said()[-1]["content"][0]
+    assert len(runs) == (2 if effects == "read" else 1)
+    assert result["is_error"] is True
+
+
+async def test_a_new_prompt_after_a_failed_one_has_idempotency_keys_of_its_own() -> None:
+    keys: list[str] = []
+
+    @tool(effects="idempotent")
+    async def charge(ctx: ToolContext) -> None:
+        keys.append(ctx.idempotency_key)
+
+    call = [start(), tool_use(0, "a", "charge", "{}"), text(1, "x")]
+    async with provider([*call, failure("invalid_request_error")], [*call, stop("tool_use")],
+                        says("Ok.")) as world:  # fmt: skip
+        agent, session = world.agent([charge]), Session()
+        await agent.run("Charge", session)
+        await agent.run("Charge again", session)
+    assert len(set(keys)) == 2
+
+
+async def test_words_that_come_too_late_are_refused_not_lost() -> None:
+    async with provider(says("Done.")) as world:
+        async with world.agent().run("Go") as run:
+            async for e in run:
+                if e.type == "turn_ended":
+                    with pytest.raises(RuntimeError, match="has ended"):
+                        run.interrupt("More")
+
+
+async def test_counts_that_cannot_be_do_not_lose_the_turn() -> None:
+    async with provider([start(input_tokens=-5), text(0, "Hi"), stop("end_turn")]) as world:
+        end = await world.agent().run("Hi")
+    assert (end.outcome, end.usage.input_tokens) == ("completed", 0)
+
+
+async def test_a_key_that_a_proxy_quotes_is_not_told_on() -> None:
+    body = {"error": {"type": "authentication_error", "message": "bad key sk-very-secret"}}
+    async with provider((401, body, {})) as world:
+        agent = Agent("anthropic:m", api_key="sk-very-secret", base_url=world.url)
+        events = await play(agent.run("Hi"))
+    assert "sk-very-secret" not in str(events)
+    assert "[key]" in str(events)
+
+
 class Slow(Session):
     """A session that takes its time to write, and is told what to do at each record."""
 
@@ -904,8 +1016,11 @@ async def stop_it(steps: int, how: str, run: Run, scope: anyio.CancelScope) -> N
         await anyio.lowlevel.checkpoint()
     if how == "outside":
         scope.cancel()
-    elif run.ended is None:
-        run.cancel() if how == "cancel" else run.interrupt("Stop")
+    elif how == "cancel":
+        run.cancel()
+    else:
+        with suppress(RuntimeError):  # the run is over, and says so
+            run.interrupt("Stop")
 
 
 class Agreeable(Provider):

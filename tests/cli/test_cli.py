@@ -226,6 +226,12 @@ def test_what_is_wrong_is_said_in_one_line_with_its_status(
     assert done.stdout == ""
 
 
+def test_a_word_that_will_name_a_command_is_not_sent_to_a_model(program: Program) -> None:
+    done = program("simulate")
+    assert done.returncode == 2
+    assert "no command 'simulate' in this version" in done.stderr
+
+
 def test_no_prompt_at_all_is_wrong_usage(program: Program) -> None:
     done = program(stdin="")
     assert done.returncode == 2

@@ -59,6 +59,7 @@ class Loop:
         self, plan: Plan, session: Session, feed: Feed, tasks: TaskGroup, attended: bool
     ) -> None:
         self.ended: RunEnded | None = None
+        self.over = False  # no more words are taken
         self.done = anyio.Event()
         self._plan = plan
         self._session = session
@@ -134,7 +135,9 @@ class Loop:
             if self._words and not self._cancelled:
                 await self._take_words()
             elif end or self._cancelled:
+                self.over = True
                 return end or ("cancelled", None)
+        self.over = True
         return "max_turns", None
 
     def _end(self, outcome: Outcome, error: RunError | None) -> None:
@@ -149,7 +152,7 @@ class Loop:
     async def _whole_turn(self, connection: Connection) -> End | None:
         """Ask until an answer is whole, then commit it. Returns how the run ends, if it does."""
         self._turn = Turn()
-        self._calls = ToolCalls(self._bench, f"{self._session.id}/{len(self._session.messages)}")
+        self._calls = ToolCalls(self._bench, f"{self._session.id}/{len(self._session.records)}")
         await anyio.lowlevel.checkpoint()
         for attempt in count(1):
             self._clock = Clock()
@@ -206,9 +209,9 @@ class Loop:
     async def _commit(self) -> End | None:
         """Wait for the calls, then make the turn part of the conversation: all of it at once."""
         turn, clock = self._turn, self._clock
-        self._calls.release()
         message = kept(turn, turn.message())
         calls = calls_of(message)
+        self._calls.release(calls)
         results = await self._calls.results(calls)
         untold = await self._calls.leftovers(calls)
         price = await price_usd(self._plan.model, self._turn)

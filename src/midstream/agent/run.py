@@ -117,7 +117,7 @@ class Run(AsyncIterator[RunEvent]):
         """Stop the turn, keep what was shown of it, and go on with the user's new words."""
         if not text.strip():
             raise ValueError("there are no words to go on with; run.cancel() stops the run")
-        if self._running_loop().ended:
+        if self._running_loop().over or self._running_loop().ended:
             raise RuntimeError("the run has ended; agent.run(text, session=run.session) goes on")
         self._running_loop().interrupt(text)
 

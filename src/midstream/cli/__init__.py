@@ -9,6 +9,10 @@ from importlib import import_module
 from midstream import __version__
 
 COMMANDS = {"demo": "midstream.cli.demo"}
+# Words that will name commands: taken for a question, they would be sent and paid for.
+RESERVED = frozenset(
+    {"chat", "serve", "simulate", "record", "decode", "bench", "sessions", "timeline", "doctor"}
+)
 FAILED, WRONG_USAGE, BAD_CONFIGURATION, CANCELLED = 1, 2, 4, 130
 
 
@@ -19,6 +23,13 @@ def main() -> None:
     if args[:1] in (["--version"], ["-V"]):
         sys.stdout.write(f"midstream {__version__}\n")
         return
+    if args[:1] and args[0] in RESERVED:
+        sys.exit(
+            complain(
+                f"there is no command {args[0]!r} in this version; -p {args[0]!r} asks the model",
+                WRONG_USAGE,
+            )
+        )
     if args and args[0] in COMMANDS:
         sys.exit(run(COMMANDS[args[0]], args[1:], f"midstream {args[0]}"))
     sys.exit(run("midstream.cli.ask", args, "midstream"))

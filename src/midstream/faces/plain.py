@@ -31,7 +31,9 @@ from midstream.faces.figures import Figures
 
 # What a model or a tool says is data. No escape sequence, no cursor movement and no reversed text
 # of theirs reaches a terminal; newline and tab do.
-UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 LONGEST_PREVIEW = 60
 
 

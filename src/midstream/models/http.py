@@ -21,6 +21,8 @@ from midstream.events import ResponseEnded, StreamEvent
 from midstream.messages import ModelRequest
 from midstream.models.model import Batch, Patience
 from midstream.providers.provider import Decoder, HttpRequest, Provider
+from midstream.providers.refusals import refusal_in_stream
+from midstream.wire.json import is_object
 from midstream.wire.sse import SseDecoder
 
 LONGEST_ERROR_BODY = 1 << 20
@@ -132,7 +134,8 @@ class HttpConnection:
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 said = body.decode(errors="replace").strip()[:200]
                 raise ProtocolError(f"the answer is {kind}, not a stream: {said!r}") from None
-            raise self._provider.refusal(500, {}, msgspec.json.encode(payload))
+            error = payload.error if is_object(payload.error) else {"message": payload.error}
+            raise refusal_in_stream(error, None)
         headers = {name.lower(): value for name, value in response.headers.items()}
         raise self._provider.refusal(response.status_code, headers, body)
 

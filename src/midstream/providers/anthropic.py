@@ -99,7 +99,7 @@ class AnthropicDecoder:
             case MessageStop():
                 return (ResponseEnded(),)
             case Failure(error, request_id):
-                raise refusal_in_stream(clean(error), request_id)
+                raise refusal_in_stream(clean(error), clean(request_id))
             case _:
                 return NOTHING
 
@@ -209,7 +209,7 @@ class AnthropicDecoder:
         if word := delta.stop_reason:
             details = delta.stop_details or StopDetails()
             said = [text for text in (details.category, details.explanation) if text]
-            yield ResponseStopped(stop_reason(word), word, clean(": ".join(said)))
+            yield ResponseStopped(stop_reason(word), clean(word), clean(": ".join(said)))
 
     def _count(self, counts: Counts | None) -> UsageCounted:
         # Counts are cumulative, may go up or down, and may leave out what an earlier one said.
@@ -251,4 +251,4 @@ def stop_reason(word: str) -> StopReason:
 
 
 def _or(count: int | None, otherwise: int) -> int:
-    return otherwise if count is None else count
+    return otherwise if count is None else max(0, count)

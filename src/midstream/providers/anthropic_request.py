@@ -6,12 +6,13 @@ the line that keeps it; their source is platform.claude.com, "Messages", "Tool u
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import msgspec
 
+from midstream.errors import ProviderError
 from midstream.messages import (
     Block,
     Image,
@@ -28,6 +29,7 @@ from midstream.providers.provider import HttpRequest
 from midstream.providers.refusals import refusal
 from midstream.wire.json import clean
 
+SHORTEST_SECRET = 8  # what is shorter is no key but a stand-in, and may be part of any word
 BODY = msgspec.json.Encoder(order="deterministic")  # equal requests are equal bytes: caches hit
 
 
@@ -45,6 +47,7 @@ class Anthropic:
         self, model: str, key: str, version: str = "2023-06-01", betas: Sequence[str] = ()
     ) -> None:
         self.model = model
+        self._key = key
         self._headers = {
             "anthropic-version": version,
             "content-type": "application/json",
@@ -64,7 +67,11 @@ class Anthropic:
     def decoder(self) -> AnthropicDecoder:
         return AnthropicDecoder()
 
-    refusal = staticmethod(refusal)
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+        # Proxies have been seen to quote the key that they refuse.
+        if len(self._key) >= SHORTEST_SECRET:
+            body = body.replace(self._key.encode(), b"[key]")
+        return refusal(status, headers, body)
 
 
 def body(request: ModelRequest) -> bytes:

@@ -18,6 +18,9 @@ class HttpRequest(Struct, frozen=True):
     headers: dict[str, str]
     body: bytes
 
+    def __repr__(self) -> str:
+        return f"<HttpRequest {self.path}>"  # the headers hold the key
+
 
 class Decoder(Protocol):
     """One response's records, decoded."""

@@ -107,7 +107,7 @@ class Call:
             # making. Ours is raised again by the checkpoint.
             if isinstance(error, anyio.get_cancelled_exc_class()):
                 await checkpoint_if_cancelled()
-            words = to_output(f"{type(error).__name__}: {error}", tool.max_output)
+            words = to_output(in_words(error), tool.max_output)
             return self._answer(words, is_error=True)
 
     def finish(self, result: ToolResult, seconds: float, bench: Bench) -> None:
@@ -164,3 +164,10 @@ class Call:
 
     def _answer(self, output: Any, *, is_error: bool = False) -> ToolResult:
         return ToolResult(self.asked.id, output, is_error)
+
+
+def in_words(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # a stranger's __str__
+        return type(error).__name__

@@ -18,15 +18,15 @@ import anyio
 from midstream.events import ApprovalGiven, ApprovalRequested
 from midstream.messages import ToolCall, ToolResult
 from midstream.tools.arguments import BadArguments
-from midstream.tools.call import Bench, Call, Key, State
+from midstream.tools.call import Bench, Call, Key, State, in_words
 from midstream.tools.tool import Tool
 from midstream.wire.json import canonical
 
 READ_KEEPS_S = 60.0  # an older result of a tool that only reads is not adopted
 NOTE = (
-    "[Note from the runtime, not from the user. The stream of an answer broke and was asked for "
-    "again. Before it broke, these calls had been made and had run; the conversation does not show "
-    "them, and they must not be repeated by mistake:\n"
+    "[Note from the runtime, not from the user. An answer was lost or withdrawn after it had made "
+    "these calls. They have run; the conversation does not show them, and they must not be "
+    "repeated by mistake:\n"
 )
 
 
@@ -81,16 +81,23 @@ class ToolCalls:
         except BadArguments as error:
             call.refuse(str(error), self._bench)
             return
-        except Exception as error:  # the user's function of the input raised
-            call.refuse(f"{type(error).__name__}: {error}", self._bench)
+        except BaseException as error:  # the user's function of the input raised, whatever it was
+            call.refuse(in_words(error), self._bench)
             return
         self._ledger[call.key] = call
         if queue is not None:
             call.before, self._queues[queue] = self._queues.get(queue), call
         self._bench.tasks.start_soon(self._run, call, tool, arguments)
 
-    def release(self) -> None:
-        """The response is whole: calls that were held until then may start."""
+    def release(self, kept: Iterable[ToolCall]) -> None:
+        """The response is whole: calls that were held until then may start, if they are `kept`.
+
+        The others (of an answer that was refused, or handed over) never will.
+        """
+        ids = {asked.id for asked in kept}
+        for call in self._asked.values():
+            if call.state is State.WAITING and call.asked.id not in ids:
+                call.cancel("the answer that asked for it was withdrawn")
         self._whole.set()
 
     def discard(self) -> None:
@@ -157,7 +164,9 @@ class ToolCalls:
         return sum(max(0.0, seconds) for seconds in times)
 
     def approve(self, call_id: str, allowed: bool) -> None:
-        """Answer a call that asked for approval; an unknown id raises KeyError."""
+        """Answer a call that asked for approval; KeyError if none with this id waits."""
+        if self._stopped:
+            raise KeyError(call_id)
         asked, answer = self._approvals[call_id]
         answer.append(allowed)
         asked.set()

@@ -20,7 +20,7 @@ def cost_usd(provider: str, model: str, usage: Usage) -> float | None:
     )
     try:
         return float(calc_price(counted, model_ref=model, provider_id=provider).total_price)
-    except LookupError:
+    except (LookupError, ValueError):  # an unknown model, or counts that cannot be
         return None
 
 
