@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check fix bench lock clean
+.PHONY: help demo test soak check fix bench lock clean
 
 help:  ## List these
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -13,6 +13,9 @@ demo: .venv/run  ## See it: a scripted model, real sockets, two real tools; need
 
 test: .venv/dev  ## Run the tests
 	$(BIN)/pytest
+
+soak: .venv/dev  ## Run the proofs of tests/proof at length (docs/reliability.md)
+	MIDSTREAM_SOAK=1 $(BIN)/pytest tests/proof --timeout 7200 --durations 0
 
 check: .venv/dev  ## Lint, types, layers
 	$(BIN)/ruff check
