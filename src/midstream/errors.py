@@ -7,6 +7,7 @@
     │   ├── StreamStalled        the connection is open and says nothing
     │   └── ProtocolError        bytes arrived that the protocol does not allow
     ├── ConfigurationError       no key, an unknown model, a setting that cannot be
+    ├── SessionError             a session is in use elsewhere, or cannot be read or written
     └── EventsGone               a reader asked for events that are no longer held
 
 Any other exception that escapes midstream is a bug in midstream.
@@ -74,3 +75,15 @@ class ConfigurationError(MidstreamError):
 
 class EventsGone(MidstreamError):
     """A reader asked for events older than the feed still holds."""
+
+
+class SessionError(MidstreamError):
+    """The message is one line.
+
+    Attributes:
+        kind: `session_busy`, `session_unreadable` or `session_not_saved`.
+    """
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -89,6 +89,11 @@ class ToolResult(Tagged, frozen=True, tag="tool_result"):
     output: str | tuple[Text | Image, ...]
     is_error: bool = False
 
+    def in_a_line(self, name: str, arguments: str) -> str:
+        """The call and its result, for a model that sees neither."""
+        did = "failed" if self.is_error else "done"
+        return f"{name}({arguments}): {did}: {self.output!s:.2000}"
+
 
 Block = Text | Thinking | ToolCall | ToolResult | Image | Opaque
 

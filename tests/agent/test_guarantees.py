@@ -927,13 +927,19 @@ class Slow(Session):
     def __init__(self, at: type, do: Any) -> None:
         super().__init__()
         self._at, self._do = at, do
+        self._due = False
 
-    async def record(self, record: Any) -> None:
-        if isinstance(record, self._at):
+    def record(self, *added: records.Record) -> None:
+        self._due = self._due or any(isinstance(each, self._at) for each in added)
+        super().record(*added)
+
+    async def saved(self) -> bool:
+        await anyio.lowlevel.checkpoint()
+        if self._due:
+            self._due = False
             self._do()
         await anyio.lowlevel.checkpoint()
-        await super().record(record)
-        await anyio.lowlevel.checkpoint()
+        return True
 
 
 async def test_a_turn_is_committed_whole_even_if_the_cancel_comes_meanwhile() -> None:

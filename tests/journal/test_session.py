@@ -37,7 +37,7 @@ RESULTS = Message("user", (ToolResult("a", "42"),))
 async def session_of(*records: Record) -> Session:
     session = Session()
     for record in records:
-        await session.record(record)
+        session.record(record)
     return session
 
 
@@ -62,7 +62,7 @@ async def test_several_prompts_are_answered_at_once_in_their_order() -> None:
 async def test_calls_are_committed_with_their_results() -> None:
     session = await session_of(Prompted(user("Hi")), Committed(1, CALLED, RESULTS))
     assert session.messages == [user("Hi"), CALLED, RESULTS]
-    await session.record(Committed(2, said("42."), None))
+    session.record(Committed(2, said("42."), None))
     assert session.messages[3:] == [said("42.")]
 
 
@@ -78,7 +78,7 @@ async def test_messages_that_hold_nothing_are_left_out(results: Message | None) 
 async def test_words_that_were_not_answered_are_withdrawn_when_the_run_ends() -> None:
     session = await session_of(Prompted(user("Hi")), Began(1, 1), Ended("failed"))
     assert not session.conversation
-    await session.record(Prompted(user("Again")))
+    session.record(Prompted(user("Again")))
     assert session.conversation == (user("Again"),)
 
 
@@ -101,7 +101,7 @@ async def test_other_records_say_nothing_to_the_model(record: Record) -> None:
     before = Prompted(user("Hi")), Committed(1, said("x"), None), Prompted(user("And?"))
     session = await session_of(*before, record)
     assert session.conversation == (user("Hi"), said("x"), user("And?"))
-    assert session.records == [*before, record]
+    assert session.count == 4
 
 
 # -- effects that the conversation does not show ------------------------------------------------
@@ -114,25 +114,25 @@ async def test_what_is_untold_is_told_with_the_next_words() -> None:
 
 async def test_it_stays_untold_until_the_words_are_answered() -> None:
     session = await session_of(Untold("a was paid"))
-    await session.record(session.prompt("Hi"))
+    session.record(session.prompt("Hi"))
     assert session.untold == ["a was paid"]
-    await session.record(Ended("failed"))
+    session.record(Ended("failed"))
     assert session.prompt("Hi") == Prompted(user("a was paid", "Hi"))
-    await session.record(session.prompt("Hi"))
-    await session.record(Committed(1, said("Thanks."), None))
+    session.record(session.prompt("Hi"))
+    session.record(Committed(1, said("Thanks."), None))
     assert session.untold == []
     assert session.prompt("Bye") == Prompted(user("Bye"))
 
 
 async def test_it_may_be_told_with_results() -> None:
     session = await session_of(Prompted(user("Hi")), Committed(1, CALLED, RESULTS), Untold("x"))
-    await session.record(Committed(2, CALLED, RESULTS, told=True))
+    session.record(Committed(2, CALLED, RESULTS, told=True))
     assert session.untold == []
 
 
 async def test_a_turn_that_tells_nothing_leaves_it_untold() -> None:
     session = await session_of(Prompted(user("Hi")), Committed(1, CALLED, RESULTS), Untold("x"))
-    await session.record(Committed(2, CALLED, RESULTS))
+    session.record(Committed(2, CALLED, RESULTS))
     assert session.untold == ["x"]
 
 
@@ -196,8 +196,8 @@ async def test_whenever_the_journal_ends_the_next_request_is_valid(records: list
         session = await session_of(*records[:end])
         if session.conversation and session.conversation[-1].role == "user":
             assert refused(session.conversation) == ""  # the run goes on
-        await session.record(Ended("cancelled"))
-        await session.record(session.prompt("Go on."))
+        session.record(Ended("cancelled"))
+        session.record(session.prompt("Go on."))
         assert refused(session.conversation) == ""  # or the next one begins
 
 

@@ -13,11 +13,12 @@ import anyio
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
+from midstream.agent.keeper import Keeper
 from midstream.agent.plan import Plan
 from midstream.agent.tally import (
     Clock,
+    Figures,
     Tally,
-    answer_to,
     calls_of,
     kept,
     know_prices,
@@ -39,13 +40,12 @@ from midstream.events import (
     TurnStarted,
 )
 from midstream.feed import Feed
-from midstream.journal import records
 from midstream.journal.session import Session
-from midstream.messages import Message, StopReason, ToolCall, ToolResult
+from midstream.messages import StopReason, ToolCall
 from midstream.models.model import Connection
 from midstream.tools.call import Bench
 from midstream.tools.calls import ToolCalls
-from midstream.turn.turn import Turn
+from midstream.turn.turn import SealedCall, Turn
 
 MAX_PAUSES = 10  # a server tool that pauses more often in a row is not getting anywhere
 
@@ -66,10 +66,10 @@ class Loop:
         self._feed = feed
         self._tasks = tasks
         slots = anyio.CapacityLimiter(plan.max_parallel_tools)
-        keep = (self._call_began, self._call_ended)
+        keeper = self._keeper = Keeper(session, tasks)
+        keep = (keeper.call_began, keeper.call_ended)
         self._bench = Bench(plan.tools, tasks, slots, feed.emit, attended, *keep)
         self._tally = Tally()
-        self._number = 0  # of the turn
         self._last = plan.max_turns  # the last turn that may be; new words give as many again
         self._pauses = 0
         self._turn = Turn()
@@ -104,27 +104,29 @@ class Loop:
         """Run to the end. The last event is always RunEnded; then the feed is closed."""
         end: End = ("failed", RunError("internal_error", "a bug in midstream: see the exception"))
         self._feed.emit(RunStarted(self._session.id, self._plan.model.name))
-        if self._session.busy:
-            words = "another run is adding to this session; wait for its end"
-            self._end("failed", RunError("session_busy", words))
-            return
-        self._session.busy = True
         with anyio.CancelScope(shield=True):  # stopped by `cancel` alone, so that it settles
             try:
-                await self._session.record(self._session.prompt(prompt))
-                async with self._plan.model.connect() as connection:
-                    end = await self._turns(connection)
+                async with self._keeper.at_work():
+                    try:
+                        end = await self._answer(prompt)
+                    finally:
+                        await self._give_up(*end)
             except MidstreamError as error:
                 end = ("failed", run_error(error))
             finally:
-                await self._give_up()
-                await self._session.record(records.Ended(end[0]))
-                self._session.busy = False
                 self._end(*end)
 
+    async def _answer(self, prompt: str) -> End:
+        self._keeper.prompted(prompt)
+        try:
+            async with self._plan.model.connect() as connection:
+                return await self._turns(connection)
+        except MidstreamError as error:
+            return "failed", run_error(error)
+
     async def _turns(self, connection: Connection) -> End:
-        while self._number < self._last:
-            self._number += 1
+        while self._keeper.number < self._last:
+            self._keeper.number += 1
             end: End | None = None
             with anyio.CancelScope() as self._scope:
                 if self._cancelled or self._words:
@@ -133,7 +135,7 @@ class Loop:
             if self._scope.cancelled_caught:
                 await self._settle()
             if self._words and not self._cancelled:
-                await self._take_words()
+                self._take_words()
             elif end or self._cancelled:
                 self.over = True
                 return end or ("cancelled", None)
@@ -141,8 +143,8 @@ class Loop:
         return "max_turns", None
 
     def _end(self, outcome: Outcome, error: RunError | None) -> None:
-        text = self._turn.settled().text
-        self.ended = self._tally.run_ended(outcome, text, self._number, error)
+        text, turns = self._turn.settled().text, self._keeper.number
+        self.ended = self._tally.run_ended(outcome, text, turns, error or self._keeper.trouble)
         self._feed.emit(self.ended)
         self._feed.close()
         self.done.set()
@@ -152,7 +154,7 @@ class Loop:
     async def _whole_turn(self, connection: Connection) -> End | None:
         """Ask until an answer is whole, then commit it. Returns how the run ends, if it does."""
         self._turn = Turn()
-        self._calls = ToolCalls(self._bench, f"{self._session.id}/{len(self._session.records)}")
+        self._calls = ToolCalls(self._bench, f"{self._session.id}/{self._session.count}")
         await anyio.lowlevel.checkpoint()
         for attempt in count(1):
             self._clock = Clock()
@@ -168,8 +170,8 @@ class Loop:
         clock, turn = self._clock, Turn(self._plan.max_arguments)
         self._turn = turn
         request = replace(self._plan.request, messages=self._session.conversation)
-        await self._session.record(records.Began(self._number, attempt))
-        self._feed.emit(TurnStarted(self._number, attempt))
+        self._keeper.began(attempt, turn, self._plan.model.name)
+        self._feed.emit(TurnStarted(self._keeper.number, attempt))
         self._tasks.start_soon(know_prices, self._plan.model)
         async with connection.ask(request) as batches:
             async for batch in batches:
@@ -177,17 +179,19 @@ class Loop:
                     sealed = turn.feed(event)
                     if isinstance(event, Event):
                         self._feed.emit(event)
-                    for each in sealed:
-                        self._start(each.call, each.problem)
+                    if sealed:
+                        self._start(sealed)
                 if clock.first is None and turn.begun:
                     clock.first_token()
             clock.stop()
         turn.check_whole()
 
-    def _start(self, call: ToolCall, problem: str) -> None:
-        if not problem:
-            self._feed.emit(ToolCallReady(call.id, call.name, call.input))
-        self._calls.start(call, problem)
+    def _start(self, sealed: Sequence[SealedCall]) -> None:
+        self._keeper.wrote()  # that they were asked for comes before that they began
+        for each in sealed:
+            if not each.problem:
+                self._feed.emit(ToolCallReady(each.call.id, each.call.name, each.call.input))
+            self._calls.start(each.call, each.problem)
 
     async def _discard(self, attempt: int, error: MidstreamError) -> None:
         """Throw the attempt away, and wait until it may be made again.
@@ -195,11 +199,11 @@ class Loop:
         Raises:
             MidstreamError: `error`, when there is no sense in asking again.
         """
-        self._tally.discarded += self._turn.usage
-        self._turn = Turn()
+        lost, self._turn = self._turn, Turn()
+        self._tally.discarded += lost.usage
         self._calls.discard()
-        self._feed.emit(TurnDiscarded(self._number, attempt, str(error)))
-        await self._session.record(records.Discarded(self._number, attempt, str(error)))
+        self._feed.emit(TurnDiscarded(self._keeper.number, attempt, str(error)))
+        self._keeper.discarded(attempt, str(error), lost.usage)
         delay = self._plan.backoff.delay_s(attempt, error, random.random())
         if delay is None:
             raise error
@@ -213,29 +217,20 @@ class Loop:
         calls = calls_of(message)
         self._calls.release(calls)
         results = await self._calls.results(calls)
-        untold = await self._calls.leftovers(calls)
+        effects = await self._calls.leftovers(calls)
         price = await price_usd(self._plan.model, self._turn)
         overlap = self._calls.overlap(clock.began, clock.ended)
-        self._tally.count(turn.usage, price, clock.first, overlap)
+        figures = Figures(turn.usage, price, clock.first, overlap)
+        self._tally.count(figures)
         with anyio.CancelScope(shield=True):
-            if turn.stop is not StopReason.REFUSAL:
-                untold = await self._keep(message, results, untold, settled=False)
-            if untold:
-                await self._session.record(records.Untold(untold))
+            if turn.stop is StopReason.REFUSAL:
+                await self._keeper.refused(turn.usage, effects)
+            else:
+                await self._keeper.committed(message, results, effects, figures, turn.stop)
             self._calls = ToolCalls(self._bench, "")
-        self._feed.emit(
-            TurnEnded(self._number, turn.stop, turn.usage, price, clock.first, overlap, message)
-        )
+        told = (turn.usage, price, clock.first, overlap, message)
+        self._feed.emit(TurnEnded(self._keeper.number, turn.stop, *told))
         return self._next(calls)
-
-    async def _keep(
-        self, message: Message, results: Sequence[ToolResult], untold: str, *, settled: bool
-    ) -> str:
-        """Record a message and its results as one; return what could not yet be told."""
-        notes = (*self._session.notes, untold)
-        answer, told = answer_to(message, results, () if settled else notes)
-        await self._session.record(records.Committed(self._number, message, answer, settled, told))
-        return "" if told else untold
 
     def _next(self, calls: Sequence[ToolCall]) -> End | None:
         """How the run ends with this turn, or None if it goes on."""
@@ -265,34 +260,25 @@ class Loop:
         message = kept(self._turn, self._turn.settled())
         calls = calls_of(message)
         results = await self._calls.results(calls)
-        untold = await self._calls.leftovers(calls)
-        await self._keep(message, results, "", settled=True)
-        if untold:
-            await self._session.record(records.Untold(untold))
+        effects = await self._calls.leftovers(calls)
         overlap = self._calls.overlap(self._clock.began, anyio.current_time())
-        self._calls = ToolCalls(self._bench, "")
         # The stream was left before it said what it cost, so that its price is not known.
-        self._tally.count(self._turn.usage, None, self._clock.first, overlap)
+        figures = Figures(self._turn.usage, None, self._clock.first, overlap)
+        self._tally.count(figures)
+        words = None if self._cancelled else "\n\n".join(self._words)
+        self._keeper.interrupted(words)
+        await self._keeper.committed(message, results, effects, figures)
+        self._calls = ToolCalls(self._bench, "")
         if self._cancelled:
             self._feed.emit(Interrupted(None))
 
-    async def _take_words(self) -> None:
+    def _take_words(self) -> None:
         words, self._words = "\n\n".join(self._words), []
-        self._last = self._number + self._plan.max_turns
+        self._last = self._keeper.number + self._plan.max_turns
         self._feed.emit(Interrupted(words))
-        await self._session.record(self._session.prompt(words))
+        self._keeper.prompted(words)
 
-    async def _give_up(self) -> None:
+    async def _give_up(self, outcome: Outcome, error: RunError | None) -> None:
         """Stop what still runs. Nothing of an open turn is kept, but its tools did run."""
         self._calls.stop("the run ended")
-        if untold := await self._calls.leftovers(()):
-            await self._session.record(records.Untold(untold))
-
-    # -- the rim -------------------------------------------------------------------------------
-
-    async def _call_began(self, call: ToolCall, effects: str) -> None:
-        began = records.CallBegan(self._number, call.id, call.name, call.input, effects)
-        await self._session.record(began)
-
-    async def _call_ended(self, result: ToolResult) -> None:
-        await self._session.record(records.CallEnded(self._number, result))
+        await self._keeper.ended(outcome, error, await self._calls.leftovers(()))

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from functools import partial
 
 import anyio
+from msgspec import Struct
 
 from midstream.concurrency import in_thread
-from midstream.errors import MidstreamError, ProviderError, StreamError
+from midstream.errors import MidstreamError, ProviderError, SessionError, StreamError
 from midstream.events import Outcome, RunEnded, RunError
 from midstream.messages import Message, Opaque, StopReason, Text, ToolCall, ToolResult, Usage
 from midstream.models.model import Model
@@ -27,6 +28,15 @@ class Clock:
 
     def stop(self) -> None:
         self.ended = anyio.current_time()
+
+
+class Figures(Struct, frozen=True):
+    """What one turn cost: tokens, US dollars (None if unknown), seconds."""
+
+    usage: Usage
+    cost_usd: float | None
+    ttft: float | None
+    overlap: float
 
 
 class Tally:
@@ -52,17 +62,15 @@ class Tally:
         used, lost, ttft = self.usage, self.discarded, self.first_ttft
         return RunEnded(outcome, text, used, lost, self.cost_usd, ttft, self.overlap, turns, error)
 
-    def count(
-        self, usage: Usage, cost_usd: float | None, ttft: float | None, overlap: float
-    ) -> None:
+    def count(self, turn: Figures) -> None:
         """Add one turn that is kept."""
         if not self._turns:
-            self.first_ttft = ttft
+            self.first_ttft = turn.ttft
         self._turns += 1
-        self.usage += usage
-        self.overlap += overlap
-        if usage != Usage():
-            self._costs.append(cost_usd)
+        self.usage += turn.usage
+        self.overlap += turn.overlap
+        if turn.usage != Usage():
+            self._costs.append(turn.cost_usd)
 
 
 async def know_prices(model: Model) -> None:
@@ -113,7 +121,7 @@ def run_error(error: MidstreamError) -> RunError:
     match error:
         case ProviderError(kind=kind, status=status, request_id=request_id):
             return RunError(kind, str(error), status, request_id)
-        case StreamError(kind=kind):
+        case StreamError(kind=kind) | SessionError(kind=kind):
             return RunError(kind, str(error))
         case _:
             return RunError("configuration_error", str(error))

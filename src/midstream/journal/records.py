@@ -1,14 +1,25 @@
 """What a session remembers: an append-only list of records, nothing else."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
 
-from midstream.messages import Message, ToolResult
+from midstream.messages import Block, Message, ToolResult, Usage
+
+NOTE = (
+    "[Note from the runtime, not from the user. An answer was lost or withdrawn after it had made "
+    "these calls. They have run; the conversation does not show them, and they must not be "
+    "repeated by mistake:\n"
+)
 
 
-class Record(Struct, frozen=True, tag_field="record", tag=str.lower):
+class Record(Struct, frozen=True, tag_field="record", tag=str.lower, omit_defaults=True):
     """Base of every record; the class name is its tag."""
+
+    @property
+    def kind(self) -> str:
+        return str(self.__struct_config__.tag)
 
 
 class Prompted(Record, frozen=True):
@@ -22,16 +33,35 @@ class Began(Record, frozen=True):
 
     turn: int
     attempt: int
+    model: str = ""
+
+
+class Wrote(Record, frozen=True):
+    """A part of the answer that would be kept if the process ended now.
+
+    Attributes:
+        index: the block's. Pieces of text with one index belong together.
+        block: None when another model took over and the block is no longer part of the message.
+    """
+
+    turn: int
+    index: int
+    block: Block | None
 
 
 class CallBegan(Record, frozen=True):
-    """A tool is about to run. Written before it does: what is written may have happened."""
+    """A tool is about to run. Written before it does: what is written may have happened.
+
+    Attributes:
+        ordinal: which one it is among equal calls of the turn, from 0.
+    """
 
     turn: int
     call_id: str
     name: str
     input: dict[str, Any]
     effects: str
+    ordinal: int = 0
 
 
 class CallEnded(Record, frozen=True):
@@ -45,6 +75,14 @@ class Discarded(Record, frozen=True):
     turn: int
     attempt: int
     reason: str
+    usage: Usage = Usage()
+
+
+class Interrupted(Record, frozen=True):
+    """The user stopped the turn; `words` is what they said instead, if they did."""
+
+    turn: int
+    words: str | None = None
 
 
 class Committed(Record, frozen=True):
@@ -53,6 +91,9 @@ class Committed(Record, frozen=True):
     Attributes:
         settled: the turn was stopped, and this is what was kept of it.
         told: the results message also tells of the effects that were untold.
+        cost_usd: None where the price is unknown.
+        ttft: seconds to the first token, or None if none came.
+        overlap: seconds of tool time hidden behind the stream.
     """
 
     turn: int
@@ -60,6 +101,11 @@ class Committed(Record, frozen=True):
     results: Message | None
     settled: bool = False
     told: bool = False
+    stop: str = ""
+    usage: Usage = Usage()
+    cost_usd: float | None = None
+    ttft: float | None = None
+    overlap: float = 0.0
 
 
 class Untold(Record, frozen=True):
@@ -69,6 +115,31 @@ class Untold(Record, frozen=True):
 
 
 class Ended(Record, frozen=True):
-    """A run is over. What was said and not answered is withdrawn."""
+    """A run is over. What was said and not answered is withdrawn.
+
+    Attributes:
+        outcome: the run's, or "died" for one that its process did not live to end.
+    """
 
     outcome: str
+    error: str = ""
+
+
+AnyRecord = (
+    Prompted
+    | Began
+    | Wrote
+    | CallBegan
+    | CallEnded
+    | Discarded
+    | Interrupted
+    | Committed
+    | Untold
+    | Ended
+)
+
+
+def untold(effects: Iterable[str]) -> list[Untold]:
+    """The record, if any, that tells of effects: a line each."""
+    lines = "\n".join(f"- {effect}" for effect in effects)
+    return [Untold(f"{NOTE}{lines}]")] if lines else []

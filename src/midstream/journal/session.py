@@ -1,26 +1,53 @@
 """A conversation that runs add to, kept as records and read as messages."""
 
 import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
-from midstream.journal.records import Committed, Ended, Prompted, Record, Untold
-from midstream.messages import Message, Text
+from midstream.errors import SessionError
+from midstream.journal.open_turn import OpenTurn
+from midstream.journal.records import (
+    Committed,
+    Discarded,
+    Ended,
+    Prompted,
+    Record,
+    Untold,
+    untold,
+)
+from midstream.messages import Message, Text, Usage
+from midstream.wire.json import clean
 
 
 class Session:
-    """An append-only list of records; `messages` is the fold over it.
+    """An append-only list of records; what it knows are folds over them.
 
     At every instant `messages` is a conversation that a provider accepts: every call has its
-    result in the next message. This one lives in memory; `record` is awaited at each point where
-    a session on disk must have written before things go on.
+    result in the next message. This one lives in memory; `Journal` has those that are on disk.
+
+    Attributes:
+        count: how many records there are.
+        usage, discarded_usage: the tokens of the turns, and of the attempts that were thrown away.
+        cost_usd: what the turns cost, or None once the price of one is unknown.
+        running: a run is adding to it, or its process died before it could end.
+        trouble: why the last records could not be saved, or "".
     """
 
     def __init__(self, session_id: str | None = None) -> None:
         self.id = session_id or uuid.uuid4().hex
-        self.records: list[Record] = []
+        self.count = 0
         self.messages: list[Message] = []
         self.untold: list[str] = []
-        self.busy = False  # a run is adding to it
+        self.usage = self.discarded_usage = Usage()
+        self.turns = 0
+        self.running = False
+        self.trouble = ""
+        self._held = False
         self._prompts: list[Message] = []
+        self._costs: list[float | None] = []
+        self._open = OpenTurn()
+
+    # -- what it knows -------------------------------------------------------------------------
 
     @property
     def conversation(self) -> tuple[Message, ...]:
@@ -32,32 +59,86 @@ class Session:
         """What the model must be told with the next results; a prompt that waits carries them."""
         return () if self._prompts else tuple(self.untold)
 
-    async def record(self, record: Record) -> None:
-        """Add one record. When this returns, it is kept."""
-        self.records.append(record)
-        self._fold(record)
+    @property
+    def cost_usd(self) -> float | None:
+        known = [cost for cost in self._costs if cost is not None]
+        return sum(known) if known and len(known) == len(self._costs) else None
 
     def prompt(self, words: str) -> Prompted:
         """The record of the user's words, with what the model must be told along with them."""
         notes = tuple(Text(note) for note in self.untold)
-        return Prompted(Message("user", (*notes, Text(words))))
+        return Prompted(Message("user", (*notes, Text(clean(words)))))
+
+    def recovery(self) -> list[Record]:
+        """The records that settle a run whose process died in the middle of it."""
+        if not self.running:
+            return []
+        message, results, effects = self._open.settled()
+        kept = [Committed(self._open.number, message, results, settled=True)]
+        return [
+            *(kept if message.blocks or self._prompts else []),
+            *untold(effects),
+            Ended("died"),
+        ]
+
+    # -- what is added -------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[None]:
+        """Be the only run that adds to this session.
+
+        Raises:
+            SessionError: another run is adding to it, or it cannot be read.
+        """
+        if self._held:
+            words = "another run is adding to this session; wait for its end"
+            raise SessionError(words, kind="session_busy")
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+
+    def record(self, *records: Record) -> None:
+        """Add records. They are kept all or none, and in order, but perhaps not yet: `saved`."""
+        for record in records:
+            self.count += 1
+            self._fold(record)
+
+    async def saved(self) -> bool:
+        """Wait until what was recorded would survive the end of the process; False if it will not.
+
+        Why not is in `trouble`. It is tried again with the next records.
+        """
+        return True
 
     def _fold(self, record: Record) -> None:
+        self.running = not isinstance(record, Ended)
         match record:
             case Prompted(message):
                 self._prompts.append(message)
-            case Committed(_, message, results, _, told):
-                self.messages += self._prompts
-                self._tell(told or bool(self._prompts))
-                self._prompts = []
-                self.messages += [each for each in (message, results) if each and each.blocks]
+            case Committed():
+                self._commit(record)
+                self._open = OpenTurn()
             case Untold(note):
                 self.untold.append(note)
+                self._open = OpenTurn()  # whose effects these are
             case Ended():
                 self._prompts = []
+                self._open = OpenTurn()
+            case Discarded():
+                self.discarded_usage += record.usage
+                self._open.fold(record)
             case _:
-                pass
+                self._open.fold(record)
 
-    def _tell(self, told: bool) -> None:
-        if told:
+    def _commit(self, turn: Committed) -> None:
+        self.messages += self._prompts
+        if turn.told or self._prompts:
             self.untold = []
+        self._prompts = []
+        self.messages += [each for each in (turn.message, turn.results) if each and each.blocks]
+        self.turns += 1
+        self.usage += turn.usage
+        if turn.usage != Usage():
+            self._costs.append(turn.cost_usd)

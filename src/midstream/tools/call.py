@@ -34,6 +34,7 @@ class Bench(Struct, frozen=True):
         tell: where events go; never waits.
         attended: somebody reads the events, and may be asked for approval.
         began, ended: awaited before a tool starts and after it ended, so that both can be kept.
+            `began` gets the ordinal and the effects too, and says why the tool must not start.
     """
 
     tools: Mapping[str, Tool]
@@ -41,7 +42,7 @@ class Bench(Struct, frozen=True):
     slots: anyio.CapacityLimiter
     tell: Callable[[RunEvent], None]
     attended: bool
-    began: Callable[[ToolCall, str], Awaitable[None]]
+    began: Callable[[ToolCall, int, str], Awaitable[str]]
     ended: Callable[[ToolResult], Awaitable[None]]
 
 
@@ -58,6 +59,7 @@ class Call:
         before: the call of the same serial group that must be done first.
         why: what cancelled it, such as "interrupted by the user"; empty if nothing did.
         reused: its result is that of an equal call of a discarded attempt.
+        written: that it begins is written down, so that its end must be too.
         shown: faces know of it, and are told how it ends.
     """
 
@@ -72,6 +74,7 @@ class Call:
         self.began = self.ended = math.inf
         self.why = ""
         self.reused = False
+        self.written = False
         self.shown = True
         # It is stopped through this scope alone, so that every call ends with a result.
         self.scope = anyio.CancelScope(shield=True)
@@ -90,9 +93,12 @@ class Call:
         Args:
             place: names the turn within its session; part of the idempotency key.
         """
+        self.written = True
         with anyio.CancelScope(shield=True):
-            await bench.began(self.asked, tool.effects)
+            problem = await bench.began(self.asked, self.key[2], tool.effects)
         await checkpoint_if_cancelled()
+        if problem:
+            return self._answer(f"Not started: {problem}", is_error=True)
         self.state, self.began = State.RUNNING, anyio.current_time()
         bench.tell(ToolStarted(self.asked.id, self.asked.name))
         try:

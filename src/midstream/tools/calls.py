@@ -23,11 +23,6 @@ from midstream.tools.tool import Tool
 from midstream.wire.json import canonical
 
 READ_KEEPS_S = 60.0  # an older result of a tool that only reads is not adopted
-NOTE = (
-    "[Note from the runtime, not from the user. An answer was lost or withdrawn after it had made "
-    "these calls. They have run; the conversation does not show them, and they must not be "
-    "repeated by mistake:\n"
-)
 
 
 class ToolCalls:
@@ -134,8 +129,8 @@ class ToolCalls:
             results.append(call.result)
         return tuple(results)
 
-    async def leftovers(self, calls: Iterable[ToolCall]) -> str:
-        """What the model must be told of calls that had effects and are not among `calls`.
+    async def leftovers(self, calls: Iterable[ToolCall]) -> list[str]:
+        """A line for each call that had effects and is not among `calls`, to tell the model.
 
         Waits until no call of the turn runs any more, so that nothing of it is told later. Reads
         that nobody asks for any more are cancelled.
@@ -152,10 +147,8 @@ class ToolCalls:
             if call.began == math.inf or call.tool is None or call.tool.effects == "read":
                 continue
             assert call.result is not None  # done
-            did = "failed" if call.result.is_error else "done"
-            name, arguments, _ = call.key
-            lines.append(f"- {name}({arguments}): {did}: {call.result.output!s:.2000}")
-        return NOTE + "\n".join(lines) + "]" if lines else ""
+            lines.append(call.result.in_a_line(*call.key[:2]))
+        return lines
 
     def overlap(self, begin: float, end: float) -> float:
         """Seconds of tool time between two moments, summed over the calls of this attempt."""
@@ -200,6 +193,7 @@ class ToolCalls:
         result = result or call.stopped()
         if call.state is State.RUNNING:
             call.ended = anyio.current_time()
+        if call.written:
             with anyio.CancelScope(shield=True):
                 await self._bench.ended(result)
         call.finish(result, call.seconds, self._bench)

@@ -29,6 +29,7 @@ class OpenBlock:
         self.call: ToolCall | None = None
         self.doubt = ""
         self.closed = False
+        self.taken = (0, 0)  # parts and citations, of a text; of another block anything
 
     def to_call(self, arguments: dict[str, Any]) -> ToolCall:
         return ToolCall(self.id, self.name, arguments, self.opaque)
@@ -47,3 +48,16 @@ class OpenBlock:
                 return self.opaque
             case Kind.NEW:
                 return None
+
+    def take(self) -> Block | None:
+        """What is new since the last time and would be kept if the response ended now."""
+        before, now = self.taken, (len(self.parts), len(self.citations))
+        if self.kind is Kind.TEXT and now != before:
+            self.taken = now
+            citations = tuple(self.citations[before[1] :]) or None
+            return Text("".join(self.parts[before[0] :]), citations)
+        if self.kind is Kind.TEXT or not self.closed or before != (0, 0):
+            return None
+        if block := self.finished(cut=True):
+            self.taken = (-1, -1)
+        return block

@@ -30,7 +30,7 @@ from midstream.events import (
     ToolInputDelta,
     UsageCounted,
 )
-from midstream.messages import Message, Opaque, StopReason, ToolCall, Usage
+from midstream.messages import Block, Message, Opaque, StopReason, ToolCall, Usage
 from midstream.turn.block import Kind, OpenBlock
 from midstream.wire.json import NotJson, read_object
 
@@ -104,6 +104,7 @@ class Turn:
         self._blocks: dict[int, OpenBlock] = {}
         self._calls: dict[str, OpenBlock] = {}
         self._doubtful: list[OpenBlock] = []
+        self._gone: list[int] = []
 
     def feed(self, event: StreamEvent) -> tuple[SealedCall, ...]:
         """Take one event; return the calls that it sealed.
@@ -234,6 +235,7 @@ class Turn:
 
     def _hand_over(self, model: str) -> None:
         gone = (Kind.THINKING, Kind.CALL)
+        self._gone += [i for i, block in self._blocks.items() if block.kind in gone]
         self._blocks = {i: block for i, block in self._blocks.items() if block.kind not in gone}
         self._doubtful = []  # what the first model left in doubt it never finished
         self.model = model or self.model
@@ -263,6 +265,12 @@ class Turn:
     def settled(self) -> Message:
         """What may be kept of a turn that was stopped: what was shown and can be sent back."""
         return self._message(cut=True)
+
+    def take(self) -> list[tuple[int, Block | None]]:
+        """What `settled` has gained since the last time, by block; None for a block it has lost."""
+        gone, self._gone = self._gone, []
+        gained = [(index, self._blocks[index].take()) for index in sorted(self._blocks)]
+        return [(i, None) for i in gone] + [(i, block) for i, block in gained if block]
 
     def _message(self, *, cut: bool) -> Message:
         ordered = [self._blocks[index] for index in sorted(self._blocks)]

@@ -1,0 +1,215 @@
+"""Sessions that outlive their process, in one file of the user's."""
+
+import hashlib
+import os
+import sqlite3
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, closing
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+import anyio
+
+from midstream.concurrency import in_thread
+from midstream.errors import SessionError
+from midstream.journal.database import Database, Row, Summary
+from midstream.journal.records import Record
+from midstream.journal.session import Session
+from midstream.wire.json import clean
+
+
+def data_folder() -> Path:
+    """Where sessions are kept: `MIDSTREAM_DATA`, or the user's data directory."""
+    from platformdirs import user_data_path
+
+    return Path(os.environ.get("MIDSTREAM_DATA") or user_data_path("midstream", appauthor=False))
+
+
+class Journal:
+    """The sessions on disk.
+
+        journal = Journal()
+        ended = agent.run_sync("My name is Ada.", journal.session("ada"))
+        ended = agent.run_sync("What is my name?", journal.session("ada"))  # in a later process
+
+    Nothing is opened before a session is asked for. The methods wait for the disk.
+
+    Args:
+        path: the database; without it `sessions.db` in the user's data directory.
+
+    Raises:
+        SessionError: by every method, when the file cannot be opened, read or written.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self.path = Path(path) if path else data_folder() / "sessions.db"
+        self.database = Database(self.path)
+
+    def session(self, session_id: str | None = None) -> "StoredSession":
+        """A new session, or the one with this id, as it is on disk; new if there is none."""
+        name = clean(session_id or uuid.uuid4().hex)
+        session = StoredSession(self.database, name, this_folder())
+        session.load()
+        return session
+
+    def latest(self, folder: str | Path | None = None) -> "StoredSession | None":
+        """The session that was last added to in a folder (this one), or None."""
+        place = in_text(Path(folder).resolve()) if folder else this_folder()
+        found = (each.id for each in self.summaries() if each.folder == place)
+        newest = next(found, None)
+        return self.session(newest) if newest else None
+
+    def find(self, prefix: str) -> list[Summary]:
+        """The sessions whose id begins so; the one whose id it is comes alone."""
+        found = [each for each in self.summaries() if each.id.startswith(prefix)]
+        return [each for each in found if each.id == prefix] or found
+
+    def summaries(self) -> list[Summary]:
+        """All sessions, the latest first."""
+        return self.database.summaries()
+
+    def rows(self, session_id: str) -> list[Row]:
+        """Every record of a session, in order."""
+        return self.database.rows(session_id)
+
+    def delete(self, session_id: str) -> None:
+        """Forget a session for good.
+
+        Raises:
+            SessionError: a run is adding to it.
+        """
+        lock = lock_file(self.path, session_id)
+        with closing(hold(lock)):
+            self.database.delete(session_id)
+        lock.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        self.database.close()
+
+
+class StoredSession(Session):
+    """A session that is written down. What is recorded is queued, and `saved` writes the queue."""
+
+    def __init__(self, database: Database, session_id: str, folder: str) -> None:
+        super().__init__(session_id)
+        self._database = database
+        self._folder = folder
+        self._queue: list[Row] = []
+        self._on_disk = 0  # the number of the last record that is
+        self._writing: anyio.Lock | None = None  # there is one while a run is adding to it
+        self._clock = datetime.now().timestamp() - monotonic()
+
+    def load(self) -> None:
+        """Fold what was added to it since: all of it, the first time.
+
+        Raises:
+            SessionError: it cannot be read, or was added to elsewhere while this one could not
+                be saved.
+        """
+        rows = self._database.rows_to_fold(self.id, self._on_disk)
+        if rows and self._queue:
+            words = "another process has added to this session, which could not be saved before"
+            raise SessionError(words, kind="session_not_saved")
+        for row in rows:
+            self._fold(row.record)
+            self.count = self._on_disk = row.n
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[None]:
+        async with super().held():
+            lock = await in_thread(self._lock)
+            try:
+                self._writing = anyio.Lock()
+                yield
+                await self.saved()
+            finally:
+                self._writing = None
+                if lock:
+                    lock.close()
+
+    def _lock(self) -> sqlite3.Connection | None:
+        """Hold the session against other processes, and catch up with them."""
+        try:
+            lock = hold(lock_file(self._database.path, self.id))
+        except SessionError as error:
+            if self._on_disk or error.kind == "session_busy":
+                raise
+            self.trouble = str(error)  # a new session can be had without the disk
+            return None
+        try:
+            self.load()
+        except BaseException:
+            lock.close()
+            raise
+        return lock
+
+    def record(self, *records: Record) -> None:
+        for record in records:
+            super().record(record)
+            self._queue.append(Row(self.count, self._clock + monotonic(), record))
+
+    async def saved(self) -> bool:
+        if self._writing is None or not self._queue:
+            return not self._queue
+        last = self.count
+        # Shielded: a thread that was left behind would write what another one writes again.
+        with anyio.CancelScope(shield=True):
+            async with self._writing:
+                if self._on_disk < last:
+                    await self._write(self._queue[:])
+        return self._on_disk >= last
+
+    async def _write(self, rows: list[Row]) -> None:
+        try:
+            await in_thread(partial(self._database.append, self.id, self._folder, rows))
+        except SessionError as error:
+            self.trouble = str(error)
+        else:
+            self.trouble = ""
+            self._on_disk = rows[-1].n
+            del self._queue[: len(rows)]
+
+
+def this_folder() -> str:
+    try:
+        return in_text(Path.cwd())
+    except OSError:  # it was removed under our feet
+        return ""
+
+
+def in_text(path: Path) -> str:
+    return os.fsencode(path).decode(errors="replace")
+
+
+def lock_file(database: Path, session_id: str) -> Path:
+    name = hashlib.sha256(session_id.encode()).hexdigest()[:32]
+    return database.with_name(f"{database.name}.locks") / name
+
+
+def hold(path: Path) -> sqlite3.Connection:
+    """Hold a file's lock until the connection is closed, or the process has ended in any way.
+
+    SQLite's lock, since it is the one that works everywhere without another dependency.
+
+    Raises:
+        SessionError: another process, or another part of this one, holds it.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except BaseException:
+            lock.close()
+            raise
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            words = "another process is adding to this session; wait for its end"
+            raise SessionError(words, kind="session_busy") from error
+        raise SessionError(f"cannot lock {path}: {error}", kind="session_not_saved") from error
+    except OSError as error:
+        raise SessionError(f"cannot lock {path}: {error}", kind="session_not_saved") from error
+    return lock

@@ -1,0 +1,399 @@
+"""Sessions on disk: kept whole, in order, by one run at a time, and read back as they were."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from msgspec.structs import astuple
+
+from midstream.errors import SessionError
+from midstream.journal import database
+from midstream.journal.database import DECODER, ENCODER, migrate
+from midstream.journal.records import (
+    Began,
+    CallBegan,
+    CallEnded,
+    Committed,
+    Discarded,
+    Ended,
+    Interrupted,
+    Prompted,
+    Record,
+    Untold,
+    Wrote,
+)
+from midstream.journal.session import Session
+from midstream.journal.store import Journal, StoredSession
+from midstream.messages import (
+    Image,
+    Message,
+    Opaque,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+from midstream.wire.json import clean
+from tests.journal.test_session import journals
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "sessions.db")
+
+
+def user(words: str) -> Message:
+    return Message("user", (Text(words),))
+
+
+def said(words: str) -> Message:
+    return Message("assistant", (Text(words),))
+
+
+def safe(value: Any) -> Any:
+    """Without halves of surrogate pairs, which can be held in memory but not written."""
+    if isinstance(value, list | tuple):
+        return type(value)(safe(each) for each in value)
+    if isinstance(value, dict):
+        return {safe(key): safe(each) for key, each in value.items()}
+    if isinstance(value, msgspec.Struct):
+        return type(value)(*map(safe, astuple(value)))
+    return clean(value)
+
+
+def on_disk(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+async def keep(session: Session, *records: Record) -> None:
+    async with session.held():
+        session.record(*records)
+        assert await session.saved(), session.trouble
+
+
+TURN = (Prompted(user("Hi")), Began(1, 1), Committed(1, said("Yes?"), None), Ended("completed"))
+
+RECORDS: list[Record] = [
+    Prompted(Message("user", (Text("a \0 \ufffd \u2028 🙂"), Image(b"\0\xff", "image/png")))),
+    Began(1, 1, "claude-sonnet-4-6"),
+    Wrote(1, 0, Thinking("Hm", "sig==")),
+    Wrote(1, 1, Text("So", ({"type": "char_location"},))),
+    Wrote(1, 2, ToolCall("a", "pay", {"n": 10**30, "x": [1.5, None]}, Opaque("anthropic", {}))),
+    Wrote(1, 3, Opaque("anthropic", {"type": "redacted_thinking", "data": "=="})),
+    Wrote(1, 3, None),
+    CallBegan(1, "a", "pay", {"amount": 5}, "write", 1),
+    CallEnded(1, ToolResult("a", (Text("seen"), Image(b"\x89PNG")), is_error=True)),
+    Discarded(1, 1, "overloaded", Usage(input_tokens=3)),
+    Interrupted(1, "No"),
+    Interrupted(1),
+    Committed(1, said("x"), user("y"), True, True, "end_turn", Usage(1, 2, 3, 4, 5), 0.1, 0.2, 0.3),
+    Untold("a was paid"),
+    Ended("failed", "why"),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_a_record_is_read_back_as_it_was(record: Record) -> None:
+    assert DECODER.decode(ENCODER.encode(record)) == record
+
+
+def test_a_session_is_read_back_in_another_process_as_it_was(journal: Journal) -> None:
+    anyio.run(keep, journal.session("ada"), *TURN)
+    script = "import sys; from midstream.journal.store import Journal; "
+    script += "print(Journal(sys.argv[1]).session('ada').messages)"
+    command = [sys.executable, "-c", script, str(journal.path)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == str([user("Hi"), said("Yes?")])
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@given(records=journals())
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_whatever_was_recorded_means_the_same_when_it_is_opened(
+    records: list[Record], tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path / f"{os.urandom(8).hex()}.db")
+    first = journal.session("s")
+    await keep(first, *records)
+    again = journal.session("s")
+    for each in ("messages", "conversation", "untold", "count", "turns", "usage", "running"):
+        assert getattr(again, each) == safe(getattr(first, each)), each
+    assert again.recovery() == safe(first.recovery())
+    assert [row.record for row in journal.rows("s")] == safe(records)
+    journal.close()
+
+
+async def test_records_that_are_added_together_are_kept_together_or_not_at_all(
+    journal: Journal,
+) -> None:
+    session = journal.session("s")
+    await keep(session, *TURN)
+    sqlite3.connect(journal.path).execute(
+        "CREATE TRIGGER full BEFORE INSERT ON records WHEN new.kind = 'untold' "
+        "BEGIN SELECT raise(FAIL, 'database or disk is full'); END"
+    )
+    async with session.held():
+        session.record(Committed(2, said("x"), None), Untold("y"))
+        assert not await session.saved()
+    assert "disk is full" in session.trouble
+    assert [row.record for row in journal.rows("s")] == list(TURN)
+
+
+async def test_what_could_not_be_saved_is_saved_with_what_follows(journal: Journal) -> None:
+    session = journal.session("s")
+    await keep(session, *TURN)
+    other = sqlite3.connect(journal.path)
+    other.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON records BEGIN SELECT raise(FAIL, 'full'); END"
+    )
+    async with session.held():
+        session.record(Prompted(user("And?")))
+        assert not await session.saved()
+        other.execute("DROP TRIGGER full")
+        session.record(Ended("failed"))
+        assert await session.saved()
+        assert session.trouble == ""
+    kinds = [row.record.kind for row in journal.rows("s")]
+    assert kinds[-2:] == ["prompted", "ended"]
+
+
+async def test_many_who_wait_are_served_by_one_write(journal: Journal) -> None:
+    session = journal.session("s")
+    async with session.held(), anyio.create_task_group() as tasks:
+        for number in range(100):
+            session.record(Began(1, number))
+            tasks.start_soon(session.saved)
+    assert [row.n for row in journal.rows("s")] == list(range(1, 101))
+
+
+# -- one at a time -----------------------------------------------------------------------------
+
+
+async def test_a_second_run_is_told_that_the_session_is_in_use(journal: Journal) -> None:
+    session = journal.session("s")
+    async with session.held():
+        for other in (session, journal.session("s"), Journal(journal.path).session("s")):
+            with pytest.raises(SessionError, match="adding to this session") as told:
+                async with other.held():
+                    raise AssertionError("it was let in")
+            assert told.value.kind == "session_busy"
+        async with journal.session("another one").held():
+            pass
+
+
+HOLD = """
+import sys, anyio
+from midstream.journal.store import Journal
+from midstream.journal.records import Prompted, Began
+from midstream.messages import Message, Text
+async def main():
+    session = Journal(sys.argv[1]).session("s")
+    async with session.held():
+        session.record(Prompted(Message("user", (Text("Hi"),))), Began(1, 1))
+        await session.saved()
+        print("held", flush=True)
+        await anyio.sleep_forever()
+anyio.run(main)
+"""
+
+
+async def test_a_process_that_was_killed_holds_nothing(journal: Journal) -> None:
+    command = [sys.executable, "-c", HOLD, str(journal.path)]
+    async with await anyio.open_process(command) as child:
+        assert child.stdout is not None
+        assert (await child.stdout.receive()).startswith(b"held")
+        session = journal.session("s")
+        with pytest.raises(SessionError, match="another process"):
+            async with session.held():
+                pass
+        child.kill()
+        await child.wait()
+    async with session.held():
+        assert session.running, "and what it left is there to be settled"
+        assert [record.kind for record in session.recovery()] == ["committed", "ended"]
+
+
+async def test_what_another_process_added_is_read_before_more_is_added(journal: Journal) -> None:
+    mine, theirs = journal.session("s"), Journal(journal.path).session("s")
+    await keep(theirs, *TURN)
+    assert mine.messages == []
+    await keep(mine, Prompted(user("And?")), Committed(1, said("No."), None), Ended("completed"))
+    assert [m.text for m in mine.messages] == ["Hi", "Yes?", "And?", "No."]
+    assert [m.text for m in journal.session("s").messages] == ["Hi", "Yes?", "And?", "No."]
+
+
+async def test_what_could_not_be_saved_is_not_mixed_with_what_others_added(
+    journal: Journal,
+) -> None:
+    mine, theirs = journal.session("s"), journal.session("s")
+    other = sqlite3.connect(journal.path)
+    other.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON records BEGIN SELECT raise(FAIL, 'full'); END"
+    )
+    async with mine.held():
+        mine.record(*TURN)
+        assert not await mine.saved()
+    other.execute("DROP TRIGGER full")
+    await keep(theirs, *TURN)
+    with pytest.raises(SessionError, match="another process has added"):
+        async with mine.held():
+            pass
+
+
+# -- finding them ------------------------------------------------------------------------------
+
+
+async def test_sessions_are_listed_the_latest_first(journal: Journal) -> None:
+    for name in ("a", "b", "c"):
+        await keep(journal.session(name), *TURN)
+    await keep(journal.session("a"), Prompted(user("More")), Ended("failed"))
+    listed = journal.summaries()
+    assert [each.id for each in listed] == ["a", "c", "b"]
+    assert {(each.turns, each.first, each.folder) for each in listed} == {(1, "Hi", os.getcwd())}
+
+
+async def test_the_latest_of_a_folder(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep(journal.session("here"), *TURN)
+    monkeypatch.chdir(tmp_path)
+    assert journal.latest() is None
+    await keep(journal.session("there"), *TURN)
+    latest = journal.latest()
+    assert latest is not None
+    assert latest.id == "there"
+
+
+async def test_an_id_is_found_by_how_it_begins(journal: Journal) -> None:
+    for name in ("abc", "abd", "ab"):
+        await keep(journal.session(name), *TURN)
+    assert [each.id for each in journal.find("abc")] == ["abc"]
+    assert len(journal.find("a")) == 3
+    assert [each.id for each in journal.find("ab")] == ["ab"], "its own name is no doubt"
+    assert journal.find("x") == []
+
+
+async def test_a_deleted_session_leaves_nothing_in_the_file(journal: Journal) -> None:
+    await keep(journal.session("s"), Prompted(user("canary-7351")), Ended("failed"))
+    journal.delete("s")
+    journal.close()
+    assert journal.summaries() == []
+    assert b"canary-7351" not in on_disk(journal.path.parent)
+
+
+async def test_a_session_in_use_is_not_deleted(journal: Journal) -> None:
+    session = journal.session("s")
+    await keep(session, *TURN)
+    async with session.held():
+        with pytest.raises(SessionError, match="adding to this session"):
+            journal.delete("s")
+    assert journal.session("s").messages
+
+
+async def test_a_session_that_was_only_opened_leaves_no_trace(journal: Journal) -> None:
+    async with journal.session().held():
+        pass
+    assert journal.summaries() == []
+
+
+# -- trouble -----------------------------------------------------------------------------------
+
+
+def test_what_is_no_database_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_text("never a database, but long enough to be taken for one" * 20)
+    with pytest.raises(SessionError, match=r"x\.db: file is not a database") as told:
+        Journal(tmp_path / "x.db").session()
+    assert "\n" not in str(told.value)
+
+
+def test_a_file_of_a_later_version_is_left_alone(journal: Journal) -> None:
+    journal.session()
+    journal.close()
+    connection = sqlite3.connect(journal.path)
+    connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(SessionError, match="made by a later midstream"):
+        Journal(journal.path).session()
+    assert connection.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+def test_a_migration_is_made_once_and_keeps_what_is_there(journal: Journal) -> None:
+    journal.session()
+    journal.close()
+    connection = sqlite3.connect(journal.path, isolation_level=None)
+    connection.execute("INSERT INTO sessions VALUES ('old', '/', 0, 0)")
+    later = (*database.MIGRATIONS, ("ALTER TABLE sessions ADD COLUMN title TEXT",))
+    for _ in range(2):
+        migrate(connection, later)
+    assert connection.execute("SELECT id, title FROM sessions").fetchall() == [("old", None)]
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(later),)
+
+
+def test_half_a_migration_is_none(journal: Journal) -> None:
+    journal.session()
+    connection = sqlite3.connect(journal.path, isolation_level=None)
+    broken = (*database.MIGRATIONS, ("CREATE TABLE extra (x)", "CREATE TABLE extra (x)"))
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection, broken)
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    assert ("extra",) not in names
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(database.MIGRATIONS),)
+
+
+def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "new" / "sessions.db")
+    journal.session()
+    assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(journal.path.parent.stat().st_mode) == 0o700
+
+
+async def test_a_new_session_goes_on_without_a_disk(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "sessions.db")
+    journal.session()
+    (tmp_path / "sessions.db.locks").write_text("in the way")
+    session = journal.session("s")
+    async with session.held():
+        session.record(*TURN)
+    assert session.messages == [user("Hi"), said("Yes?")]
+    assert isinstance(session, StoredSession)
+
+
+async def test_keys_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", 'canary-"key"-1')
+    journal = Journal(tmp_path / "sessions.db")
+    words = f"""my keys are {"sk-ant-" + "A1b2" * 8} and {os.environ["SOME_API_KEY"]}"""
+    blob = "abc_sk-notakeyreallybutbase64urlinsideaword"
+    await keep(journal.session("s"), Prompted(user(words)), Wrote(1, 0, Thinking("", blob)))
+    journal.close()
+    stored = on_disk(tmp_path)
+    assert b"canary" not in stored
+    assert stored.count(b"[key]") >= 2
+    assert blob.encode() in stored, "what only looks a little like a key is not touched"
+
+
+# -- times -------------------------------------------------------------------------------------
+
+
+async def test_the_times_of_the_records_never_go_back(journal: Journal) -> None:
+    session = journal.session("s")
+    await keep(session, *TURN)
+    await keep(session, *TURN)
+    times = [row.at for row in journal.rows("s")]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize("name", ["", "a/../b", "x" * 400, "\ud800", "né 🙂"])
+async def test_any_text_will_do_for_an_id(name: str, journal: Journal) -> None:
+    session = journal.session(name)
+    await keep(session, *TURN)
+    assert journal.session(session.id).messages == session.messages
