@@ -1,6 +1,7 @@
 """Sessions on disk: kept whole, in order, by one run at a time, and read back as they were."""
 
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -42,7 +43,6 @@ from midstream.messages import (
     ToolResult,
     Usage,
 )
-from midstream.wire.json import clean
 from tests.journal.test_session import journals
 
 
@@ -67,7 +67,7 @@ def safe(value: Any) -> Any:
         return {safe(key): safe(each) for key, each in value.items()}
     if isinstance(value, msgspec.Struct):
         return type(value)(*map(safe, astuple(value)))
-    return clean(value)
+    return re.sub("[\ud800-\udfff]", "\ufffd", value) if isinstance(value, str) else value
 
 
 def on_disk(folder: Path) -> bytes:

@@ -96,9 +96,9 @@ class ToolCalls:
         self._whole.set()
 
     def discard(self) -> None:
-        """The attempt is thrown away: what has not started never will, what runs goes on."""
+        """The attempt is thrown away: what has not begun never will, what has goes on."""
         for call in self._asked.values():
-            if call.state is State.WAITING:
+            if call.state is State.WAITING and not call.written:
                 call.shown = False
                 call.cancel("the response that asked for it was lost")
                 if self._ledger.get(call.key) is call:
@@ -107,7 +107,7 @@ class ToolCalls:
         self._equal.clear()
         # The next in a queue waits for the last that really runs, not for one that never will.
         for queue, last in self._queues.items():
-            while last.state is State.WAITING and last.before:
+            while last.state is State.WAITING and not last.written and last.before:
                 last = last.before
             self._queues[queue] = last
 

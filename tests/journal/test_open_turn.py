@@ -1,0 +1,149 @@
+"""What is settled of a turn whose process died: a table of what was written, and what is kept."""
+
+from typing import Any
+
+import pytest
+
+from midstream.journal.open_turn import NOT_STARTED, UNKNOWN
+from midstream.journal.records import (
+    Began,
+    CallBegan,
+    CallEnded,
+    Committed,
+    Discarded,
+    Ended,
+    Prompted,
+    Record,
+    Untold,
+    Wrote,
+)
+from midstream.journal.session import Session
+from midstream.messages import Message, Opaque, Text, Thinking, ToolCall, ToolResult
+
+HI = Prompted(Message("user", (Text("Hi"),)))
+
+
+def call(call_id: str, amount: int = 5) -> ToolCall:
+    return ToolCall(call_id, "pay", {"amount": amount})
+
+
+def began(call_id: str, amount: int = 5, effects: str = "write", ordinal: int = 0) -> CallBegan:
+    return CallBegan(1, call_id, "pay", {"amount": amount}, effects, ordinal)
+
+
+def paid(call_id: str, output: str = "paid", is_error: bool = False) -> CallEnded:
+    return CallEnded(1, ToolResult(call_id, output, is_error))
+
+
+def settled(*records: Record) -> tuple[list[Any], list[Any], str]:
+    """The blocks, the results and the note of a session that died after `records`."""
+    session = Session()
+    session.record(HI, Began(1, 1), *records)
+    recovery = session.recovery()
+    assert recovery[-1] == Ended("died")
+    turn = next(each for each in recovery if isinstance(each, Committed))
+    assert turn.settled
+    note = next((each.note for each in recovery if isinstance(each, Untold)), "")
+    session.record(*recovery)
+    assert session.recovery() == [], "it is settled once"
+    return list(turn.message.blocks), list(turn.results.blocks if turn.results else ()), note
+
+
+def test_the_pieces_of_a_text_are_one_text() -> None:
+    cited = ({"n": 1},)
+    blocks, results, note = settled(
+        Wrote(1, 0, Text("Hel")), Wrote(1, 1, Text("x")), Wrote(1, 0, Text("lo", cited))
+    )
+    assert blocks == [Text("Hello", cited), Text("x")]
+    assert (results, note) == ([], "")
+
+
+def test_blocks_are_in_their_order_whenever_they_were_written() -> None:
+    blocks, _, _ = settled(Wrote(1, 2, Text("b")), Wrote(1, 0, Thinking("a", "sig")))
+    assert blocks == [Thinking("a", "sig"), Text("b")]
+
+
+@pytest.mark.parametrize(
+    ("written", "result"),
+    [
+        ([], ToolResult("a", NOT_STARTED, True)),
+        ([began("a")], ToolResult("a", UNKNOWN, True)),
+        ([began("a"), paid("a")], ToolResult("a", "paid", False)),
+        ([began("a"), paid("a", "no", True)], ToolResult("a", "no", True)),
+    ],
+)
+def test_a_call_is_answered_with_what_is_known_of_it(
+    written: list[Record], result: ToolResult
+) -> None:
+    blocks, results, note = settled(Wrote(1, 0, call("a")), *written)
+    assert blocks == [call("a")]
+    assert results == [result]
+    assert note == ""
+
+
+def test_results_are_in_the_order_of_the_calls() -> None:
+    written = [Wrote(1, 1, call("b", 6)), Wrote(1, 0, call("a"))]
+    _, results, _ = settled(*written, began("b", 6), paid("b"))
+    assert [each.call_id for each in results] == ["a", "b"]
+
+
+def test_a_retried_call_has_the_result_of_the_attempt_that_was_lost() -> None:
+    lost = [Wrote(1, 0, call("a")), began("a"), paid("a", "paid once"), Discarded(1, 1, "cut")]
+    blocks, results, note = settled(*lost, Began(1, 2), Wrote(1, 0, call("b")))
+    assert blocks == [call("b")]
+    assert results == [ToolResult("b", "paid once")]
+    assert note == ""
+
+
+def test_two_equal_calls_have_a_result_each() -> None:
+    written = [Wrote(1, 0, call("a")), Wrote(1, 1, call("b"))]
+    _, results, _ = settled(*written, began("a"), began("b", ordinal=1), paid("b", "second"))
+    assert results == [ToolResult("a", UNKNOWN, True), ToolResult("b", "second")]
+
+
+def test_what_the_retry_did_not_ask_for_again_is_told() -> None:
+    lost = [Wrote(1, 0, call("a")), began("a"), paid("a"), Discarded(1, 1, "cut")]
+    _, results, note = settled(*lost, Began(1, 2), Wrote(1, 0, call("b", 6)))
+    assert results == [ToolResult("b", NOT_STARTED, True)]
+    assert 'pay({"amount":5}): done: paid' in note
+
+
+def test_a_call_that_ran_before_it_was_written_down_in_the_answer_is_told() -> None:
+    _, _, note = settled(Discarded(1, 1, "cut"), began("a"))
+    assert 'pay({"amount":5}): failed: Outcome unknown' in note
+
+
+def test_a_read_that_is_not_asked_for_again_is_not_told() -> None:
+    _, _, note = settled(began("a", effects="read"), Discarded(1, 1, "cut"))
+    assert note == ""
+
+
+def test_a_block_that_was_handed_over_is_not_kept() -> None:
+    blocks, _, _ = settled(
+        Wrote(1, 0, Thinking("a", "s")), Wrote(1, 0, None), Wrote(1, 1, Text("b"))
+    )
+    assert blocks == [Text("b")]
+
+
+def test_what_only_the_provider_understands_is_kept() -> None:
+    opaque = Opaque("anthropic", {"type": "redacted_thinking", "data": "x"})
+    assert settled(Wrote(1, 0, opaque))[0] == [opaque]
+
+
+def test_words_that_nobody_answered_stay() -> None:
+    session = Session()
+    session.record(HI)
+    session.record(*session.recovery())
+    assert session.messages == [HI.message]
+
+
+def test_a_run_that_died_between_two_turns_has_nothing_to_settle() -> None:
+    session = Session()
+    session.record(HI, Began(1, 1), Committed(1, Message("assistant", (Text("x"),)), None))
+    assert session.recovery() == [Ended("died")]
+
+
+def test_a_run_that_ended_has_nothing_to_settle() -> None:
+    session = Session()
+    session.record(HI, Began(1, 1), began("a"), Ended("failed"))
+    assert session.recovery() == []
