@@ -8,10 +8,10 @@ from importlib import import_module
 
 from midstream import __version__
 
-COMMANDS = {"demo": "midstream.cli.demo"}
+COMMANDS = {"decode": "midstream.cli.decode", "demo": "midstream.cli.demo"}
 # Words that will name commands: taken for a question, they would be sent and paid for.
 RESERVED = frozenset(
-    {"chat", "serve", "simulate", "record", "decode", "bench", "sessions", "timeline", "doctor"}
+    {"chat", "serve", "simulate", "record", "bench", "sessions", "timeline", "doctor"}
 )
 FAILED, WRONG_USAGE, BAD_CONFIGURATION, CANCELLED = 1, 2, 4, 130
 

@@ -150,6 +150,25 @@ def reread(record: SseRecord) -> Any:
     raise ProtocolError(f"malformed: {record.text[:200]!r} ({reason})")
 
 
+def passed_over(record: SseRecord) -> str:
+    """Why a record became no event, in words for people."""
+    try:
+        payload = read(record.data, KIND)
+    except NotJson:  # in a part that decoding skips
+        return "passed over"
+    match payload:
+        case {"type": "ping"}:
+            return "ping"
+        case {"type": "message_start"}:
+            return "passed over: this message has begun before"
+        case {"type": "content_block_delta", "delta": {"type": str(kind), **rest}}:
+            if kind not in KNOWN_DELTAS:
+                return f"passed over: unknown delta {kind}"
+            return "kept until its block ends" if any(rest.values()) else "an empty fragment"
+        case _:
+            return f"passed over: unknown event {payload.get('type')}"
+
+
 def failure_in(record: SseRecord, payload: dict[str, Any]) -> dict[str, Any] | None:
     """The error that a record is, in whatever shape servers and proxies give it."""
     failure = payload.get("error")

@@ -7,6 +7,7 @@ closed blocks are in doubt, since a cut may look the same: no arguments at all, 
 are not JSON. A later block, or the stop reason, settles them.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 
 import msgspec
@@ -248,6 +249,11 @@ class Turn:
                 raise ProtocolError(f"the response ended inside the call {block.name}")
 
     # -- the result ----------------------------------------------------------------------------
+
+    @property
+    def calls(self) -> Mapping[str, OpenBlock]:
+        """Every call that began, in order, by id: for those who ask why one did not seal."""
+        return self._calls
 
     def check_whole(self) -> None:
         """Raise StreamInterrupted if the stream stopped before the response did."""
