@@ -4,7 +4,6 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import BinaryIO
 
 import click
 
@@ -26,7 +25,7 @@ Exit status: 0 the stream is whole, 1 it is not, 2 wrong usage,
 @click.command(
     name="decode", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
 )
-@click.argument("file", type=click.File("rb"))
+@click.argument("file")
 @click.option(
     "--provider",
     type=click.Choice([*DIALECTS, *LATER]),
@@ -43,7 +42,7 @@ Exit status: 0 the stream is whole, 1 it is not, 2 wrong usage,
 )
 @click.option("--full", is_flag=True, help="Show all of each record, however long.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(file: BinaryIO, provider: str, output_format: str, full: bool, debug: bool) -> int:
+def command(file: str, provider: str, output_format: str, full: bool, debug: bool) -> int:
     """Explain the stream captured in FILE (-: as it comes in), and why a call did not fire."""
     if provider in LATER:
         raise click.UsageError(f"streams of {provider} cannot be read in this version")
@@ -54,7 +53,7 @@ def command(file: BinaryIO, provider: str, output_format: str, full: bool, debug
         return PIPE_CLOSED
 
 
-def decode(file: BinaryIO, explainer: Explainer, page: Page | None) -> int:
+def decode(file: str, explainer: Explainer, page: Page | None) -> int:
     """Show each record as soon as it is in; without a page, only the end of it all."""
     cancelled = False
     try:
@@ -75,13 +74,16 @@ def decode(file: BinaryIO, explainer: Explainer, page: Page | None) -> int:
     return WHOLE if verdict.whole else NOT_WHOLE
 
 
-def chunks(file: BinaryIO) -> Iterator[bytes]:
+def chunks(file: str) -> Iterator[bytes]:
     """What there is to read, without waiting for a chunk to fill."""
+    piped = file == "-"
     try:
-        while chunk := os.read(file.fileno(), CHUNK):
-            yield chunk
-    except OSError as error:
-        raise click.UsageError(f"{file.name} cannot be read: {error.strerror}") from error
+        with open(0 if piped else file, "rb", buffering=0, closefd=not piped) as source:
+            while chunk := source.read(CHUNK):
+                yield chunk
+    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
+        why = error.strerror if isinstance(error, OSError) else error
+        raise click.UsageError(f"{file} cannot be read: {why}") from error
 
 
 def write(text: str) -> None:

@@ -60,8 +60,9 @@ class Page:
         """Never shortened: this is what the reader came for."""
         lines = ["", *self._ending(verdict)]
         if verdict.unread:
-            lines.append(f"  after   {verdict.unread:,} more records came, which nothing reads")
-        facts = {"model": verdict.model, "usage": counts(verdict.usage)}
+            lines.append(f"  unread  records after that: {verdict.unread:,}")
+        usage = counts(verdict.usage) if verdict.usage != Usage() else ""
+        facts = {"model": verdict.model, "usage": usage}
         lines += [f"  {name}   {flat(fact)}" for name, fact in facts.items() if fact]
         for story in verdict.calls:
             lines += self._story(story)
@@ -103,11 +104,13 @@ class Page:
 
     def _story(self, story: CallStory) -> list[str]:
         mark = self._paint("✗", RED) if story.problem else self._paint("▶", GREEN)
-        where = "did not seal"
+        words = "did not seal"
         if story.sealed:
-            where = f"sealed at record {story.sealed.record}, byte {story.sealed.offset}"
-        named = f"  call    {mark} {flat(story.name)} ({flat(story.id)}) {where}"
-        return [named, *(self._wrapped(story.problem, indent=" " * 12) if story.problem else ())]
+            words = f"sealed at record {story.sealed.record}, byte {story.sealed.offset}"
+        if story.problem:
+            words += f": {story.problem}"
+        named = f"  call    {mark} {flat(story.name)} ({flat(story.id)})"
+        return [named, *self._wrapped(words, indent=" " * 12)]
 
     def _line(self, line: str, paint: str = "") -> str:
         line = INDENT + line
@@ -167,8 +170,6 @@ def known(word: str, reason: StopReason | None) -> str:
 
 
 def counts(usage: Usage) -> str:
-    if usage == Usage():
-        return "nothing counted"
     also = {
         "read from cache": usage.cache_read_tokens,
         "written to it": usage.cache_write_tokens,

@@ -244,7 +244,7 @@ class Explainer:
         place, problem = self._sealed.get(block.id, (None, ""))
         if order < self._withdrawn:
             problem = "withdrawn: another model took over"
-        elif problem and block.doubt:
+        elif problem and block.size:
             problem = f"answered with an error, not run: {doubt(block)}"
         elif not place:
             problem = self._why_open(block)
@@ -289,10 +289,11 @@ def unread(seen: Seen) -> tuple[str, str]:
     """A name for lines that are no record, and why the standard has a reader pass over them."""
     if seen.line.startswith(b":"):
         return "comment", ""
-    if not seen.ended:
-        return "cut off", "the input ends inside it"
     if seen.line.startswith(b"HTTP/"):
         return "headers", "the headers of an HTTP answer: passed over"
-    if seen.line.partition(b":")[0] in (b"event", b"id", b"retry"):
-        return "no data", "passed over: an event without data is none"
-    return "no event", "passed over: not a server-sent event"
+    name = seen.line.partition(b":")[0]
+    if not any(field.startswith(name) for field in (b"data", b"event", b"id", b"retry")):
+        return "no event", "passed over: not a server-sent event"
+    if not seen.ended:
+        return "cut off", "the input ends inside it"
+    return "no data", "passed over: an event without data is none"
