@@ -234,7 +234,7 @@ class Explainer:
         if looks == "JSON":
             with suppress(StreamError):
                 try:
-                    [*self._decoder.feed(SseRecord(self._stream.body))]
+                    tuple(self._decoder.feed(SseRecord(self._stream.body)))
                 except ProviderError as error:  # the answer was no, and so it was no stream
                     return trouble(error, place)
         words = "no server-sent event in the input"
