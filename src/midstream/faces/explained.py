@@ -197,14 +197,18 @@ def flat(text: str) -> str:
 
 
 def columns(text: str) -> int:
+    if text.isascii():
+        return len(text)
     return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
 
 
 def fit(text: str, width: int) -> str:
     """As much of `text` as there is room for; wide characters take two columns."""
     width = max(1, width)
-    if len(text) * 2 <= width or columns(text) <= width:
+    if columns(text) <= width:
         return text
+    if text.isascii():
+        return text[: width - 1] + "…"
     kept, room = 0, width - 1
     while (room := room - columns(text[kept])) >= 0:
         kept += 1
