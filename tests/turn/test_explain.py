@@ -180,8 +180,11 @@ def test_a_record_that_is_too_large_ends_the_reading() -> None:
 
 
 def test_a_record_that_is_too_large_does_no_harm_after_the_end() -> None:
-    _, verdict = explain([START + stop() + STOP + b"x" * 300], 200)
-    assert verdict.whole
+    explained, verdict = explain([START + stop() + STOP + b"x" * 300], 200)
+    assert (len(explained), verdict.whole, verdict.error) == (3, True, None)
+    error = record("error", error={"type": "api_error", "message": "Down"})
+    explained, verdict = explain([START + error + b"x" * 300], 200)
+    assert (len(explained), verdict.error) == (2, explained[1].trouble)
 
 
 # -- calls -------------------------------------------------------------------------------------
