@@ -14,20 +14,13 @@ import msgspec
 from msgspec import Struct
 
 from midstream.simulator.facts import Facts
+from midstream.simulator.play import PING, Frame, Json, Play, event_frame
 from midstream.simulator.scenario import Block, Scenario
+from midstream.simulator.server import EVENT_STREAM
 from midstream.simulator.signatures import sign
-
-Json = dict[str, Any]
 
 # Words, numbers and signs with the blanks before them: in prose some four characters.
 _PIECE = re.compile(r"\s*\w{1,8}|\s*[^\w\s]{1,4}|\s+")
-
-
-class Frame(Struct, frozen=True):
-    """One event as bytes, and when it is due, in seconds from the request."""
-
-    at_s: float
-    data: bytes
 
 
 class Part(Struct, frozen=True):
@@ -73,6 +66,20 @@ def answer(body: Json, scenario: Scenario) -> Answer:
     )
 
 
+def play(body: Json, scenario: Scenario, headers: Mapping[str, str]) -> Play:
+    """The answer to a request that is known to be valid, in the way it asked for.
+
+    Args:
+        headers: those that every answer has.
+    """
+    sent = answer(body, scenario)
+    if body.get("stream"):
+        return Play(list(frames(sent, scenario)), {**EVENT_STREAM, **headers})
+    whole = msgspec.json.encode(message(sent))
+    kind = {"content-type": "application/json"}
+    return Play([Frame(0.0, (whole,))], {**kind, **headers}, length=len(whole))
+
+
 def frames(sent: Answer, scenario: Scenario) -> Iterator[Frame]:
     """The answer as server-sent events.
 
@@ -83,13 +90,13 @@ def frames(sent: Answer, scenario: Scenario) -> Iterator[Frame]:
 
     def frame(event: Json) -> Frame:
         pace_s = tokens / scenario.tokens_per_second if scenario.tokens_per_second else 0.0
-        return Frame(scenario.ttft + pace_s, _sse(event))
+        return event_frame(scenario.ttft + pace_s, event)
 
     yield frame({"type": "message_start", "message": _opening(sent)})
     for index, part in enumerate(sent.parts):
         yield frame({"type": "content_block_start", "index": index, "content_block": part.start})
         if index == 0:
-            yield frame({"type": "ping"})
+            yield frame(PING)
         for delta in part.deltas:
             yield frame({"type": "content_block_delta", "index": index, "delta": delta})
             tokens += cost(delta)
@@ -102,14 +109,6 @@ def message(sent: Answer) -> Json:
     """The answer as one JSON message, for those who do not stream."""
     content = [_whole(part) for part in sent.parts]
     return {**_opening(sent), "content": content, **_stop(sent), "usage": _final_usage(sent)}
-
-
-def error(kind: str, text: str, request_id: str) -> Json:
-    return {
-        "type": "error",
-        "error": {"type": kind, "message": text},
-        "request_id": request_id,
-    }
 
 
 def pieces(text: str) -> list[str]:
@@ -248,7 +247,3 @@ def _read(sent: Answer) -> Json:
 def _input_tokens(body: Json) -> int:
     read = [body["messages"], body.get("system"), body.get("tools")]
     return -(-len(msgspec.json.encode(read).decode()) // 4)
-
-
-def _sse(event: Json) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), msgspec.json.encode(event))

@@ -19,6 +19,11 @@ A scenario file is TOML:
     [[reply]]
     blocks = [{ text = "It is {get_weather.temp_c} °C and dry." }]
 
+    [[fault]]                       # what goes wrong, and with which request
+    kind = "cut"
+    request = 2
+    event = "message_delta"
+
 Text may hold placeholders: `{prompt}`, `{tool}`, `{tool.field}`, and `{tool[0].field}` for the
 first of several calls. A value that is not there shows as `?`.
 """
@@ -32,6 +37,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from midstream.errors import ConfigurationError
+from midstream.simulator import faults as kit
 from midstream.simulator.facts import PLACE, Facts, read, since_prompt
 
 Seconds = Annotated[float, Meta(ge=0)]
@@ -90,6 +96,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ttft: seconds before the first token.
         tokens_per_second: the pace; 0 is as fast as can be.
         each_prompt: every prompt starts the script again; else it goes on, and its end repeats.
+        faults: what goes wrong. They count requests, so that a retry gets its reply unharmed.
     """
 
     replies: Sequence[Reply] = field(name="reply")
@@ -98,6 +105,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ttft: Seconds = 0.0
     tokens_per_second: Seconds = 0.0
     each_prompt: bool = False
+    faults: Sequence[kit.AnyFault] = field(default=(), name="fault")
 
     def __post_init__(self) -> None:
         if not self.replies:
@@ -158,7 +166,7 @@ def load(name_or_path: str | Path) -> Scenario:
     except OSError as error:
         raise ConfigurationError(f"{name}: {error.strerror or error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{name}: {error}") from error
+        raise ConfigurationError(f"{name}: {error}{_kinds(str(error))}") from error
 
 
 _SHIPPED = files("midstream.simulator") / "scenarios"
@@ -167,3 +175,9 @@ _SHIPPED = files("midstream.simulator") / "scenarios"
 def _occurs(words: str | Sequence[str], value: str) -> bool:
     choices = [words] if isinstance(words, str) else words
     return any(choice.lower() in value.lower() for choice in choices)
+
+
+def _kinds(words: str) -> str:
+    """The kinds of faults there are, for who named another or none."""
+    asked = "`kind`" in words or ".kind`" in words
+    return f" (kinds are {', '.join(kit.KINDS)})" if asked else ""

@@ -2,15 +2,19 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
 
 from midstream.simulator import anthropic, strict
+from midstream.simulator.faults import struck
+from midstream.simulator.play import PING, End, Misplaced, Play, error, event_frame
 from midstream.simulator.scenario import Reply, Scenario, load
-from midstream.simulator.server import EVENT_STREAM, Exchange, Request, respond_json, serve
-from midstream.simulator.shape import Refusal
+from midstream.simulator.server import Exchange, Request, respond_json, serve
+from midstream.simulator.shape import Refusal, invalid
 
 Script = Scenario | Sequence[Reply] | str | Path
 
@@ -26,6 +30,7 @@ class Simulator:
 
     def __init__(self, script: Script) -> None:
         self.scenario = scenario_of(script)
+        self._name = str(script) if isinstance(script, str | Path) else "the scenario"
         self.url = ""
         self.requests: list[dict[str, Any]] = []
         self.refusals: list[Refusal] = []
@@ -33,21 +38,29 @@ class Simulator:
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one request; what `serve` wants."""
+        asked_s = anyio.current_time()
         self._asked += 1
         request_id = f"req_sim_{self._asked:06}"
-        body = self._read(exchange.request)
-        if isinstance(body, Refusal):
-            self.refusals.append(body)
-            error = anthropic.error(body.kind, body.message, request_id)
+        play = self._play(exchange.request, request_id)
+        if isinstance(play, Refusal):
+            self.refusals.append(play)
+            body = error(play.kind, play.message, request_id)
             headers = {"request-id": request_id, "x-should-retry": "false"}
-            await respond_json(exchange, body.status, error, headers)
-            return
-        answer = anthropic.answer(body, self.scenario)
-        if body.get("stream"):
-            await self._stream(exchange, answer, request_id)
+            await respond_json(exchange, play.status, body, headers)
         else:
-            headers = {"request-id": request_id}
-            await respond_json(exchange, 200, anthropic.message(answer), headers)
+            await perform(play, exchange, asked_s)
+
+    def _play(self, request: Request, request_id: str) -> Play | Refusal:
+        body = self._read(request)
+        if isinstance(body, Refusal):
+            return body
+        date = format_datetime(datetime.now(UTC), usegmt=True)
+        headers = {"request-id": request_id, "date": date}
+        play = anthropic.play(body, self.scenario, headers)
+        try:
+            return struck(play, self.scenario.faults, len(self.requests))
+        except Misplaced as misplaced:
+            return invalid(f"{self._name}: {misplaced}")
 
     def _read(self, request: Request) -> dict[str, Any] | Refusal:
         if request.path.partition("?")[0] != "/v1/messages":
@@ -61,14 +74,6 @@ class Simulator:
         else:
             self.requests.append(body)
         return strict.problem(request.headers, request.body) or body
-
-    async def _stream(self, exchange: Exchange, answer: anthropic.Answer, request_id: str) -> None:
-        asked_at = anyio.current_time()
-        await exchange.start(200, {**EVENT_STREAM, "request-id": request_id})
-        for frame in anthropic.frames(answer, self.scenario):
-            await anyio.sleep_until(asked_at + frame.at_s)
-            await exchange.send(frame.data)
-        await exchange.finish()
 
 
 @asynccontextmanager
@@ -91,3 +96,38 @@ def scenario_of(script: Script) -> Scenario:
             return load(script)
         case _:
             return Scenario(replies=script)
+
+
+async def perform(play: Play, exchange: Exchange, asked_s: float) -> None:
+    """Send an answer as it stands: each write when it is due, then its end.
+
+    Args:
+        asked_s: when the request came, on anyio's clock.
+    """
+    if play.status is not None:
+        length = {} if play.length is None else {"content-length": str(play.length)}
+        await anyio.sleep_until(asked_s + play.head_s)
+        await exchange.start(play.status, {**play.headers, **length})
+    for frame in play.frames:
+        await anyio.sleep_until(asked_s + frame.at_s)
+        for data in frame.writes:
+            await exchange.send(data)
+    match play.end:
+        case End.FINISH:
+            await exchange.finish()
+        case End.CLOSE:
+            await exchange.close()
+        case End.RESET:
+            await exchange.reset()
+        case End.STALL:
+            await _stall(exchange, play.ping_s)
+
+
+async def _stall(exchange: Exchange, ping_s: float) -> None:
+    """Keep a client waiting until it leaves."""
+    while ping_s:
+        with anyio.move_on_after(ping_s):
+            await exchange.client_left()
+            return
+        await exchange.send(event_frame(0.0, PING).data)
+    await exchange.client_left()
