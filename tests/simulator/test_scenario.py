@@ -153,7 +153,7 @@ def test_the_stop_reason_follows_from_the_blocks(reply: Reply, reason: str) -> N
 # -- files -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["demo", "hello"])
+@pytest.mark.parametrize("name", ["demo", "hello", "rough"])
 def test_shipped_scenarios_load(name: str) -> None:
     scenario = load(name)
     assert scenario.about
@@ -208,7 +208,7 @@ def test_a_file_that_is_not_text_is_a_bad_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_shipped_ones() -> None:
-    with pytest.raises(ConfigurationError, match=r"'hullo'.*\(demo, hello\)"):
+    with pytest.raises(ConfigurationError, match=r"'hullo'.*\(demo, hello, rough\)"):
         load("hullo")
 
 
