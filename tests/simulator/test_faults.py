@@ -298,7 +298,7 @@ STATUSES: list[tuple[Status, str, dict[str, str]]] = [
     (Status(400, should_retry=True), "invalid_request_error", {"x-should-retry": "true"}),
     (Status(500, should_retry=False), "api_error", {"x-should-retry": "false"}),
     (Status(418, type="teapot_error"), "teapot_error", {}),
-    (Status(200), "invalid_request_error", {}),
+    (Status(200), "api_error", {}),
 ]
 
 

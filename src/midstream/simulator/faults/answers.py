@@ -51,8 +51,8 @@ class Status(Fault, frozen=True):
             raise ValueError("give `retry_after` or `retry_after_date`, not both")
 
     def applied(self, play: Play) -> Play:
-        kind = self.type or KINDS.get(self.status)
-        kind = kind or ("api_error" if self.status >= 500 else "invalid_request_error")
+        usual = "invalid_request_error" if 400 <= self.status < 500 else "api_error"
+        kind = self.type or KINDS.get(self.status, usual)
         body = error(kind, self.message, play.headers.get("request-id", ""))
         answered = _answered(play, self.status, "application/json", msgspec.json.encode(body))
         return replace(answered, headers={**answered.headers, **self._advice(play)})
