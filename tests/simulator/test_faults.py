@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -472,3 +473,24 @@ def toml(fault: AnyFault) -> str:
     fields = msgspec.to_builtins(fault).items()
     lines = [f"{k} = {json.dumps(v)}" for k, v in fields if v is not None]
     return "\n".join(["[[fault]]", *lines, ""]).replace('{"a": "b"}', '{ a = "b" }')
+
+
+# -- the documentation -------------------------------------------------------------------------
+
+PAGE_OF_FAULTS = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_documentation_has_every_key_of_every_kind(kind: str) -> None:
+    (row,) = re.findall(rf"^\| `{kind}` \|.*$", PAGE_OF_FAULTS, re.MULTILINE)
+    keys = set(KINDS[kind].__struct_fields__) - {"request", "every"}
+    assert {key for key in keys if not re.search(rf"`{key}\b", row)} == set()
+
+
+def test_the_documented_scenarios_load(tmp_path: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", PAGE_OF_FAULTS, re.DOTALL)
+    for number, block in enumerate(blocks):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(block, "utf-8")
+        assert load(file).replies
+    assert len(blocks) == 2

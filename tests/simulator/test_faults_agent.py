@@ -7,10 +7,11 @@ comes once, and what is asked next is what the provider accepts.
 import anyio
 import genai_prices  # noqa: F401 - a run loads it beside the stream, and here every wait is short
 import pytest
+from msgspec.structs import replace
 
-from midstream import Agent
+from midstream import Agent, Session
 from midstream.events import RunEnded, RunEvent, TurnDiscarded, TurnStarted
-from midstream.simulator import Reply, Scenario, Simulator, call, say, simulator
+from midstream.simulator import Reply, Scenario, Simulator, call, load, say, simulator
 from midstream.simulator.anthropic import play
 from midstream.simulator.faults import (
     KINDS,
@@ -263,6 +264,22 @@ async def test_an_unknown_stop_reason_of_a_text_fails_the_run() -> None:
     assert world.ended.error
     assert world.ended.error.type == "unknown_stop"
     assert "gone_fishing" in world.ended.error.message
+
+
+async def test_the_rough_scenario_costs_every_prompt_three_attempts() -> None:
+    rough = replace(load("rough"), ttft=0.0, tokens_per_second=0.0)
+    async with simulator(rough) as sim:
+        agent = Agent("anthropic:m", api_key="k", base_url=sim.url, backoff=Backoff(base_s=0.0))
+        session = Session()
+        for prompt in ("One?", "Two?"):
+            async with agent.run(prompt, session) as run:
+                events = [each async for each in run]
+            assert run.text.endswith(f"You said: “{prompt}”")
+            reasons = [each.reason for each in events if isinstance(each, TurnDiscarded)]
+            assert len(reasons) == 3
+            assert "connection failed" in reasons[1]
+            assert reasons[2] == "Overloaded"
+    assert (len(sim.requests), sim.refusals) == (8, [])
 
 
 def test_no_kind_of_fault_is_left_out() -> None:
