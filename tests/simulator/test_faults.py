@@ -280,6 +280,7 @@ def test_a_broken_compressed_body_cannot_be_read_to_its_end(stream: bool) -> Non
     with pytest.raises(zlib.error):  # noqa: PT012 - what could be read is looked at
         for frame in sent.frames:
             read += reader.decompress(frame.data)
+    assert sent.body.startswith(b"\x1f\x8b\x08"), "it begins as gzip does"
     assert play(stream=stream).body.startswith(read)
     assert bool(read) is stream
 

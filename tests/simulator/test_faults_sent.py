@@ -206,6 +206,13 @@ async def test_a_delay_is_waited_for(fault: AnyFault) -> None:
     assert answer.body == plain.body
 
 
+async def test_the_headers_are_late_as_well() -> None:
+    began = anyio.current_time()
+    answer = await sent(Delay(SECOND / 4), Cut(event=1))
+    assert anyio.current_time() - began >= SECOND / 4
+    assert answer.head.startswith(b"HTTP/1.1 200 OK")
+
+
 # -- what it says ------------------------------------------------------------------------------
 
 SAYS: list[tuple[AnyFault, list[str]]] = [
@@ -345,6 +352,13 @@ async def test_requests_are_counted_as_they_are_recorded_refused_ones_too() -> N
         heads = [(await ask(sim, body)).head for body in (ASK, refused, ASK, ASK)]
     assert [head.split()[1] for head in heads] == [b"200", b"400", b"500", b"200"]
     assert sim.requests[1] == refused
+
+
+async def test_what_is_no_request_to_the_model_is_not_counted() -> None:
+    async with simulator(script(Status(529, request=1))) as sim:
+        async with httpx2.AsyncClient(headers=HEADERS) as client:
+            assert (await client.get(f"{sim.url}/v1/models")).status_code == 404
+        assert (await ask(sim)).head.startswith(b"HTTP/1.1 529 ")
 
 
 async def test_an_answer_that_is_not_streamed_has_faults_as_well() -> None:
