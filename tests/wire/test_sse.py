@@ -291,6 +291,23 @@ def test_lines_before_count_with_their_line_ends_and_without_their_names() -> No
         texts_of(b"data:12\ndata:34567\n\n", 12)
 
 
+def test_who_keeps_the_error_does_not_keep_what_was_too_large() -> None:
+    import tracemalloc
+
+    decoder = SseDecoder(1 << 20)
+    tracemalloc.start()
+    try:
+        for _ in range(32):
+            list(decoder.feed(bytes(1 << 15)))
+        with pytest.raises(ProtocolError) as refused:
+            list(decoder.feed(b"x"))
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most > 1 << 20
+    assert held < 1 << 18, refused.value
+
+
 def test_sixteen_mebibytes_are_the_limit_unless_told_otherwise() -> None:
     decoder = SseDecoder()
     assert list(decoder.feed(b"x" * (16 << 20))) == []

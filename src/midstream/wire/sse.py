@@ -123,4 +123,5 @@ class SseDecoder:
     def _check_size(self, line: int) -> None:
         # The same sum whether the line came whole or in pieces: chunking makes no difference.
         if self._data_size + line > self._max_record:
+            self._line, self._data = [], []  # who keeps the error must not keep the bytes
             raise ProtocolError(f"a server-sent event is larger than {self._max_record:,} bytes")
