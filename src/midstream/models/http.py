@@ -22,7 +22,7 @@ from midstream.messages import ModelRequest
 from midstream.models.model import Batch, Patience
 from midstream.providers.provider import Decoder, HttpRequest, Provider
 from midstream.providers.refusals import refusal_in_stream
-from midstream.wire.json import is_object
+from midstream.wire.json import clean, is_object
 from midstream.wire.sse import SseDecoder
 
 LONGEST_ERROR_BODY = 1 << 20
@@ -120,22 +120,23 @@ class HttpConnection:
 
     async def _check(self, response: httpx2.Response) -> None:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if response.status_code == 200 and kind not in NOT_STREAMS:
-            encoding = response.headers.get("content-encoding", "").strip().lower()
-            if encoding not in ("", "identity"):
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        packed = encoding not in ("", "identity")
+        if response.status_code == 200:
+            if packed:
                 raise ProtocolError(
                     f"the answer is compressed ({encoding}), which nobody asked for"
                 )
-            return
-        body = await self._beginning(response)
+            if kind not in NOT_STREAMS:
+                return
+        body = b"" if packed else await self._beginning(response)
         if response.status_code == 200:
             try:
-                payload = msgspec.json.decode(body, type=ErrorBody)
+                error = clean(msgspec.json.decode(body, type=ErrorBody).error)
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 said = body.decode(errors="replace").strip()[:200]
                 raise ProtocolError(f"the answer is {kind}, not a stream: {said!r}") from None
-            error = payload.error if is_object(payload.error) else {"message": payload.error}
-            raise refusal_in_stream(error, None)
+            raise refusal_in_stream(error if is_object(error) else {"message": error}, None)
         headers = {name.lower(): value for name, value in response.headers.items()}
         raise self._provider.refusal(response.status_code, headers, body)
 
