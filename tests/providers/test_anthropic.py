@@ -530,6 +530,8 @@ USAGES = [
     pytest.param([{"input_tokens": 9}, {"input_tokens": 0}], Usage(0), id="zero says zero"),
     pytest.param([{"input_tokens": 9}, None], Usage(9), id="no usage"),
     pytest.param([None, {"output_tokens": 5}], Usage(0, 5), id="none at first"),
+    pytest.param([{"output_tokens": 10**400}], Usage(0, 1 << 53), id="no response has as many"),
+    pytest.param([{"output_tokens": -5}], Usage(0, 0), id="nor fewer than none"),
     pytest.param(
         [
             {

@@ -54,6 +54,7 @@ from midstream.providers.refusals import refusal_in_stream
 from midstream.wire.sse import SseRecord
 
 PROVIDER = "anthropic"
+MOST_TOKENS = 1 << 53  # what every reader of JSON can count to; no response has as many
 T = TypeVar("T")
 
 NOTHING: tuple[StreamEvent, ...] = ()
@@ -251,4 +252,4 @@ def stop_reason(word: str) -> StopReason:
 
 
 def _or(count: int | None, otherwise: int) -> int:
-    return otherwise if count is None else max(0, count)
+    return otherwise if count is None else min(max(0, count), MOST_TOKENS)
