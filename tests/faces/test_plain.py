@@ -179,6 +179,15 @@ def test_json_lines_are_the_events() -> None:
     assert msgspec.json.decode(JsonLines().show(end()).answer)["outcome"] == "completed"
 
 
+def test_a_json_line_is_one_line_for_every_reader_and_commands_no_terminal() -> None:
+    text = "a\u2028b\u2029c\u0085d\x1b[2J\x7f\u009b2J\u202ee\n\r\0 Ünï 🎉"
+    line = JsonLines().show(TextDelta(0, text)).answer
+    assert len(line.splitlines()) == 1
+    assert printable(line) == line
+    assert msgspec.json.decode(line)["text"] == text
+    assert "Ünï 🎉" in line
+
+
 HOSTILE = [
     ("\x1b]52;c;aGk=\x07", "]52;c;aGk="),
     ("\x9b2J", "2J"),

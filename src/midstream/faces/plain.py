@@ -34,11 +34,19 @@ from midstream.faces.figures import Figures
 UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+# In JSON these are allowed as they are, but not on a terminal, nor where they end lines.
+SPELLED_OUT = re.compile(f"{UNPRINTABLE.pattern[:-1]}\u2028\u2029]")
 LONGEST_PREVIEW = 60
 
 
 def printable(text: str) -> str:
     return UNPRINTABLE.sub("", text)
+
+
+def json_line(value: object) -> str:
+    """One line of JSON that may be shown on a terminal: the same value, harmlessly spelled."""
+    line = msgspec.json.encode(value).decode()
+    return SPELLED_OUT.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n"
 
 
 class Piece(Struct, frozen=True):
@@ -59,7 +67,7 @@ class JsonLines:
     """`stream-json`: every event, one JSON object a line, as it happens."""
 
     def show(self, event: RunEvent) -> Piece:
-        return Piece(msgspec.json.encode(event).decode() + "\n")
+        return Piece(json_line(event))
 
 
 class JsonAtEnd:
@@ -74,7 +82,7 @@ class JsonAtEnd:
         if not isinstance(event, RunEnded):
             return NOTHING
         fields = msgspec.to_builtins(event) | {"session": self._session}
-        return Piece(msgspec.json.encode(fields).decode() + "\n", error_line(event))
+        return Piece(json_line(fields), error_line(event))
 
 
 class PlainText:
