@@ -15,6 +15,7 @@ from midstream.models.model import Model, Patience
 from midstream.models.resolve import resolve
 from midstream.tools.tool import Tool, tool
 from midstream.turn.retry import Backoff
+from midstream.wire.json import clean
 
 AnyTool = Tool | Callable[..., Any] | dict[str, Any]
 
@@ -92,7 +93,7 @@ class Agent:
         """A run that answers `prompt`, going on with `session` or beginning a new one."""
         if not prompt.strip():
             raise ValueError("the prompt is empty")
-        return Run(self._plan, prompt, session or Session())
+        return Run(self._plan, clean(prompt), session or Session())
 
     def run_sync(self, prompt: str, session: Session | None = None) -> RunEnded:
         """`await agent.run(…)` for programs that are not asynchronous."""

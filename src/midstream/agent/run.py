@@ -13,6 +13,7 @@ from midstream.events import Outcome, RunEnded, RunEvent
 from midstream.feed import Feed, FeedReader
 from midstream.journal.session import Session
 from midstream.messages import Usage
+from midstream.wire.json import clean
 
 
 class Run(AsyncIterator[RunEvent]):
@@ -119,7 +120,7 @@ class Run(AsyncIterator[RunEvent]):
             raise ValueError("there are no words to go on with; run.cancel() stops the run")
         if self._running_loop().over or self._running_loop().ended:
             raise RuntimeError("the run has ended; agent.run(text, session=run.session) goes on")
-        self._running_loop().interrupt(text)
+        self._running_loop().interrupt(clean(text))
 
     def approve(self, call_id: str, allowed: bool) -> None:
         """Answer an ApprovalRequested event.
