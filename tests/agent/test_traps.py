@@ -1,16 +1,21 @@
 """What broke agents in the field, shape by shape, over real sockets; docs/traps.md is the table."""
 
+import ast
 import asyncio
 import json
 import os
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
+import midstream
 from midstream import Run
 from midstream.events import (
+    Event,
     RunEvent,
     TextDelta,
     ToolFinished,
@@ -19,10 +24,15 @@ from midstream.events import (
     TurnDiscarded,
     TurnEnded,
 )
+from midstream.faces.plain import PlainText
+from midstream.feed import Feed
 from midstream.messages import Message, Text, ToolCall
+from midstream.providers.anthropic import AnthropicDecoder
 from midstream.simulator.server import Exchange, serve
 from midstream.simulator.signatures import sign
 from midstream.turn.retry import Backoff
+from midstream.turn.turn import Turn
+from midstream.wire.sse import SseDecoder
 from tests.fakes import (
     Answer,
     Do,
@@ -471,6 +481,69 @@ async def test_a_record_of_megabytes_is_read_like_any_other() -> None:
         await play(run)
         assert (run.outcome, run.text == words) == ("completed", True)
         assert (await agent.run("And?", run.session)).text == "Ok."
+
+
+# -- H: work that grows with what came before --------------------------------------------------
+
+
+def work_s(begun: dict[str, Any], delta: dict[str, Any], deltas: int) -> float:
+    """CPU seconds from the bytes of one block to a face's text, a record at a time."""
+    records = [start(), event("content_block_start", index=0, content_block=begun)]
+    records += [event("content_block_delta", index=0, delta=delta)] * deltas
+    if begun["type"] == "tool_use":
+        opening = {"type": "input_json_delta", "partial_json": '{"words": "'}
+        closing = {"type": "input_json_delta", "partial_json": '"}'}
+        records.insert(2, event("content_block_delta", index=0, delta=opening))
+        records.append(event("content_block_delta", index=0, delta=closing))
+    records += [event("content_block_stop", index=0), stop("tool_use")]
+    sse, decoder, turn, feed = SseDecoder(), AnthropicDecoder(), Turn(), Feed("r")
+    reader, face = feed.reader(), PlainText(terminal=True, colour=True, width=80)
+    began = time.process_time()
+    for data in records:
+        for record in sse.feed(data):
+            for each in decoder.feed(record):
+                turn.feed(each)
+                if isinstance(each, Event):
+                    feed.emit(each)
+                    face.show(each)
+    shown = turn.message().blocks
+    took = time.process_time() - began
+    assert len(str(shown)) > 10 * deltas
+    assert reader.behind <= 2
+    return took
+
+
+GROWING: list[Any] = [
+    pytest.param({"type": "text", "text": ""}, {"type": "text_delta", "text": "0123456 89"},
+                 id="text"),
+    pytest.param({"type": "thinking", "thinking": ""},
+                 {"type": "thinking_delta", "thinking": "0123456 89"}, id="thinking"),
+    pytest.param({"type": "tool_use", "id": "a", "name": "write", "input": {}},
+                 {"type": "input_json_delta", "partial_json": "0123456 89"}, id="arguments"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("begun", "delta"), GROWING)
+def test_a_delta_costs_the_same_however_many_came_before(
+    begun: dict[str, Any], delta: dict[str, Any]
+) -> None:
+    few = min(work_s(begun, delta, 20_000) for _ in range(2))
+    many = min(work_s(begun, delta, 80_000) for _ in range(2))
+    assert many < 8 * few, "four times the deltas; what is quadratic takes sixteen times as long"
+
+
+def test_no_generator_of_ours_owns_a_task_or_a_scope() -> None:
+    """Who closes such a generator late, or in another task, closes the scope in the wrong one."""
+    loose: list[str] = []
+    for path in Path(midstream.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.AsyncFunctionDef):
+                continue
+            yields = any(isinstance(each, ast.Yield) for each in ast.walk(node))
+            names = [ast.unparse(each) for each in node.decorator_list]
+            if yields and "asynccontextmanager" not in names:
+                loose.append(f"{path.name}:{node.name}")
+    assert loose == []
 
 
 # -- I and J, and the tutorial way -------------------------------------------------------------

@@ -491,3 +491,42 @@ def test_the_demo_closes_with_the_figures(program: Program) -> None:
     figures = done.stderr.strip().splitlines()[-1]
     for figure in ("TTFT", "tokens/s", "tokens in", "would cost $", "hidden behind the stream"):
         assert figure in figures
+
+
+def test_a_call_that_the_model_makes_after_ctrl_c_has_no_effect(
+    environment: dict[str, str], simulator: Start, tmp_path: Path
+) -> None:
+    tool, effect = tmp_path / "effect.py", tmp_path / "effect.txt"
+    tool.write_text(f"def act():\n    open({str(effect)!r}, 'a').write('x')\n")
+    replies = [Reply([say("Wait. "), call("act"), say("x " * 500), call("act")])]
+    sim = simulator(scenario(*replies, tokens_per_second=4))
+    with subprocess.Popen(
+        [*PROGRAM, "Go", "-t", f"{tool}:act", "-o", "stream-json", "--base-url", sim.url],
+        env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        kinds = []
+        for line in process.stdout:
+            kinds.append(json.loads(line)["type"])
+            if kinds[-1] == "text_delta" and kinds.count("text_delta") == 1:
+                # The first call is due in half a second.
+                process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    assert kinds[-2:] == ["interrupted", "run_ended"]
+    assert "tool_started" not in kinds
+    assert not effect.exists()
+
+
+def test_the_terminal_is_only_ever_written_on(
+    environment: dict[str, str], simulator: Start, tools: Path
+) -> None:
+    """No cursor is moved and no line is rewritten, so that no row can be counted wrong."""
+    wide = "世界 🎉 " * 60
+    first = Reply([say(wide), call("get_weather", city="ラゴス"), say("\n" + wide)])
+    sim = simulator(scenario(first, Reply([say("End.")]), tokens_per_second=400))
+    args = ["Hi", "-t", str(tools), "--base-url", sim.url]
+    kept = {key: value for key, value in environment.items() if key != "NO_COLOR"}
+    seen = on_a_terminal(args, kept | {"TERM": "xterm-256color"})
+    assert set(re.findall("\x1b[^m]*m?", seen)) == {"\x1b[2m", "\x1b[0m"}
+    assert "\r" not in seen
+    assert "".join(re.findall("[世界🎉]", seen)) == "世界🎉" * 120

@@ -1,5 +1,6 @@
 """What the plain face says of each event, on a terminal and into a pipe."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -214,3 +215,25 @@ def test_a_tools_words_cannot_either() -> None:
     ):
         for terminal in (True, False):
             assert "\x1b" not in "".join(told(event, terminal=terminal))
+
+
+def test_what_was_written_is_never_painted_over() -> None:
+    """Rows that are counted wrong (wide characters, a resize) cannot harm what only appends."""
+    events: list[RunEvent] = [
+        TurnStarted(1, 1),
+        ThinkingDelta(0, "世界 " * 100),
+        TextDelta(1, "🎉 日本語\n\twide " * 100),
+        ToolStarted("a", "look"),
+        TextDelta(1, "more"),
+        ToolProgress("a", "half " * 50, 0.5),
+        ToolFinished("a", "look", "seen", False, 0.1, False),
+        TurnDiscarded(1, 1, "cut"),
+        TextDelta(1, "again"),
+        end(),
+    ]
+    face = PlainText(terminal=True, colour=True, width=40)
+    shown = "".join(face.show(event).answer for event in events)
+    assert set(re.findall("\x1b[^m]*m?", shown)) == {"\x1b[2m", "\x1b[0m"}
+    assert "\r" not in shown
+    assert "\b" not in shown
+    assert shown.count("🎉 日本語\n\twide ") == 100
