@@ -25,10 +25,10 @@ from midstream.events import (
     ToolInputDelta,
     UsageCounted,
 )
-from midstream.messages import Opaque, StopReason, Text, Thinking, ToolCall, Usage
+from midstream.messages import Block, Opaque, StopReason, Text, Thinking, ToolCall, Usage
 from midstream.providers.anthropic import AnthropicDecoder
 from midstream.turn.turn import Turn
-from midstream.wire.sse import SseRecord
+from midstream.wire.sse import SseDecoder, SseRecord
 
 Json = dict[str, Any]
 
@@ -664,6 +664,24 @@ def test_deltas_of_known_kinds_grow_a_block_of_an_unknown_kind() -> None:
 def test_the_first_citation_of_a_block_may_be_its_first() -> None:
     cited = more(0, "citations_delta", citation={"n": 1})
     assert opaque(begin(0, type="x", citations=None), cited, end(0))["citations"] == [{"n": 1}]
+
+
+def test_a_thought_cut_at_any_byte_has_its_whole_signature_or_none() -> None:
+    thought = [
+        begin(0, type="thinking", thinking="", signature=""),
+        more(0, "thinking_delta", thinking="Hm."),
+        more(0, "signature_delta", signature="EqQBCgIYAhIM" * 9),
+        end(0),
+    ]
+    stream = b"".join(b"data: %b\n\n" % json.dumps(each).encode() for each in [start(), *thought])
+    kept: set[tuple[Block, ...]] = set()
+    for cut in range(len(stream)):
+        sse, decoder, turn = SseDecoder(), AnthropicDecoder(), Turn()
+        for record in sse.feed(stream[:cut]):
+            for event in decoder.feed(record):
+                turn.feed(event)
+        kept.add(turn.settled().blocks)
+    assert kept == {(), (Thinking("Hm.", "EqQBCgIYAhIM" * 9),)}
 
 
 def test_an_opaque_block_that_is_cut_leaves_nothing() -> None:
