@@ -18,6 +18,7 @@ from msgspec import Struct
 from midstream.concurrency import in_thread
 from midstream.events import RunEvent, ToolFinished, ToolProgress, ToolStarted
 from midstream.messages import ToolCall, ToolResult
+from midstream.tools.children import Children
 from midstream.tools.context import ToolContext
 from midstream.tools.output import to_output
 from midstream.tools.tool import Tool
@@ -76,13 +77,20 @@ class Call:
         self.reused = False
         self.written = False
         self.shown = True
-        # It is stopped through this scope alone, so that every call ends with a result.
+        # It is stopped through these scopes alone, so that every call ends with a result.
         self.scope = anyio.CancelScope(shield=True)
-        self._late = False
+        self._running = anyio.CancelScope()  # around the tool's own code
+        self._children = Children()
+        self._halt = anyio.Event()
+        self._settled = anyio.Event()
 
     def cancel(self, why: str) -> None:
-        if self.state is not State.FINISHED:
-            self.why = why
+        if self.state is State.FINISHED:
+            return
+        self.why = why
+        self._children.stop()
+        self._halt.set()
+        if not self._children.any:
             self.scope.cancel()
 
     async def run(
@@ -101,11 +109,13 @@ class Call:
             return self._answer(f"Not started: {problem}", is_error=True)
         self.state, self.began = State.RUNNING, anyio.current_time()
         bench.tell(ToolStarted(self.asked.id, self.asked.name))
+        bench.tasks.start_soon(self._watch, tool.timeout)
         try:
-            with anyio.move_on_after(tool.timeout):
+            with self._running, self._children.noted():
                 value = await self._invoke(tool, arguments, bench, place)
                 return self._answer(to_output(value, tool.max_output))
-            self._late = True
+            if self.why:
+                return self.stopped()
             raise TimeoutError(f"stopped: it ran longer than its {tool.timeout:g} s")
         except BaseException as error:
             # A stranger's code ran, and whatever it raises is the model's to read: SystemExit and
@@ -115,6 +125,29 @@ class Call:
                 await checkpoint_if_cancelled()
             words = to_output(in_words(error), tool.max_output)
             return self._answer(words, is_error=True)
+        finally:
+            with anyio.CancelScope(shield=True):
+                self._children.leave()
+                if self._children.stopped:
+                    await self._settled.wait()
+                self._halt.set()
+
+    async def _watch(self, limit_s: float | None) -> None:
+        """Stop the tool once it is cancelled or late.
+
+        Its processes are halted before its own code hears of it, and killed then: a tool that
+        kills its child by itself would cut the tree, and the grandchildren could not be found.
+        """
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(limit_s):
+                await self._halt.wait()
+                if not self._children.stopped:
+                    return
+            self._children.stop()
+            await self._children.freeze()
+            self._running.cancel()
+            await self._children.kill()
+            self._settled.set()
 
     def finish(self, result: ToolResult, seconds: float, bench: Bench) -> None:
         self.state, self.result = State.FINISHED, result
@@ -165,7 +198,7 @@ class Call:
             self.asked.id,
             hashlib.sha256(words.encode()).hexdigest()[:32],
             tell=tell,
-            cancelled=lambda: bool(self.why) or self._late,
+            cancelled=lambda: self._children.stopped,
         )
 
     def _answer(self, output: Any, *, is_error: bool = False) -> ToolResult:

@@ -1,0 +1,135 @@
+"""The processes that tools start: whose they are, and how they die with all that they started.
+
+`subprocess.Popen.__init__` is wrapped once, when the first tool runs, as error trackers do it. Else
+nobody could know what a plain function in a thread has started, and asyncio, trio and anyio start
+their processes through it as well. The wrapper does nothing outside a call; inside one it notes the
+process with that call, and refuses to start one once the call was stopped. Which call it is tells a
+ContextVar, which threads and tasks inherit where they copy the context: `in_thread`,
+`asyncio.to_thread` and `anyio.to_thread` do, a bare `threading.Thread` does not.
+"""
+
+import errno
+import subprocess
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import Enum
+from functools import partial, wraps
+from threading import Condition, Lock
+from typing import Any
+
+from midstream.concurrency import in_thread
+from midstream.tools.processes import PATIENCE_S, Processes, Trees, processes
+
+
+class State(Enum):
+    OPEN = "processes are noted"
+    LEFT = "the call has ended; its processes are their owner's business"
+    STOPPED = "the call was stopped; no process starts any more"
+
+
+class Children:
+    """The processes of one call."""
+
+    def __init__(self) -> None:
+        self._state = State.OPEN
+        self._changed = Condition()
+        self._starting = 0
+        self._noted: Processes = {}
+        self._trees: Trees | None = None
+
+    @contextmanager
+    def noted(self) -> Generator[None]:
+        """What starts in this context is the call's."""
+        _wrap_popen()
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+    @property
+    def stopped(self) -> bool:
+        return self._state is State.STOPPED
+
+    @property
+    def any(self) -> bool:
+        return bool(self._noted or self._starting)
+
+    def leave(self) -> None:
+        """The call has ended by itself: what it has started may go on."""
+        if not self.stopped:
+            self._state, self._noted = State.LEFT, {}
+
+    def stop(self) -> None:
+        """From here on no process starts. Those that there are still run."""
+        with self._changed:
+            self._state = State.STOPPED
+
+    async def freeze(self) -> None:
+        """Let none of them go on; none of them is dead yet."""
+        if self.any:
+            await in_thread(self._freeze)
+
+    async def kill(self) -> None:
+        """Kill what `freeze` froze."""
+        if self._trees:
+            await in_thread(self._trees.kill)
+
+    def _freeze(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._starting, PATIENCE_S)
+        self._trees = Trees(self._noted)
+        self._trees.freeze()
+
+    def start(self, popen: "subprocess.Popen[Any]", start: Callable[[], None]) -> None:
+        """Let `popen` start its process; may be called in any thread.
+
+        Raises:
+            OSError: the call was stopped.
+        """
+        with self._changed:
+            if self.stopped:
+                raise OSError(
+                    errno.ECANCELED, "the tool's call was stopped: it starts no more processes"
+                )
+            self._starting += 1
+        started: Processes = {}
+        try:
+            start()
+            started = processes(popen.pid)
+        finally:
+            with self._changed:
+                self._starting -= 1
+                if self._state is not State.LEFT:
+                    self._noted |= started
+                self._changed.notify_all()
+        if self._trees:  # too late to be among them
+            Trees(started).kill()
+
+
+_current: ContextVar[Children | None] = ContextVar("midstream_children", default=None)
+
+
+# -- where processes start ---------------------------------------------------------------------
+
+_wrapping = Lock()
+_wrapped = False
+
+
+def _wrap_popen() -> None:
+    global _wrapped
+    with _wrapping:
+        if _wrapped:
+            return
+        _wrapped = True
+        original = subprocess.Popen.__init__
+
+        @wraps(original)
+        def init(self: "subprocess.Popen[Any]", *args: Any, **kwargs: Any) -> None:
+            if children := _current.get():
+                children.start(self, partial(original, self, *args, **kwargs))
+            else:
+                original(self, *args, **kwargs)
+
+        subprocess.Popen.__init__ = init  # type: ignore[method-assign]

@@ -1,0 +1,136 @@
+"""Processes, and how they die with all that they started.
+
+A tree of processes is stopped (SIGSTOP) before it is killed, so that none of it can start another
+one, or go on with the next command of a script, while the others die. psutil is slow to import and
+is so only where there is a process.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+Process = Any  # psutil.Process, untyped: a number and a time, so that no later process is meant
+Processes = dict[Process, bool]  # and whether it led a process group of its own when it started
+
+PATIENCE_S = 0.5  # what waits for processes to stop, or to die, goes on after this
+PAUSE_S = 0.002
+STILL = ("stopped", "tracing-stop", "disk-sleep")  # psutil's words; such a process cannot fork
+
+
+class Trees:
+    """Processes, all that descends from them, and the groups that any of these leads."""
+
+    def __init__(self, roots: Processes) -> None:
+        self._roots = set(roots)
+        self._found = set(roots)
+        # A leader may be dead while its group is not.
+        self._leaders = {each for each, leads in roots.items() if leads}
+        self._frozen: set[Process] = set()
+        self._psutil = import_module("psutil")
+
+    def freeze(self) -> None:
+        """Stop them until all are known and none moves, but for no longer than PATIENCE_S."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            alive = self._alive()
+            new = alive.keys() - self._frozen
+            self._signal(new, "suspend")
+            self._frozen |= new
+            if not new and all(status in STILL for status in alive.values()):
+                return
+            time.sleep(PAUSE_S)
+
+    def kill(self) -> None:
+        """Freeze and kill them; returns when they are dead, or after PATIENCE_S.
+
+        Reaping is left to whoever started them.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        while self._alive() and time.monotonic() < deadline:
+            self.freeze()
+            self._signal(self._alive(), "kill")
+            time.sleep(PAUSE_S)
+
+    def _alive(self) -> dict[Process, str]:
+        """Those that are not dead, and psutil's word for what they do."""
+        for root in self._roots:
+            with suppress(self._psutil.Error):
+                self._found.update(root.children(recursive=True))
+        self._found |= self._in_groups()
+        alive: dict[Process, str] = {}
+        for each in self._found:
+            with suppress(self._psutil.Error):
+                if each.is_running() and (status := each.status()) != "zombie":
+                    alive[each] = status
+        alive = {each: status for each, status in alive.items() if each.pid != os.getpid()}
+        self._leaders |= {each for each in alive if _group(each.pid) == each.pid}
+        return alive
+
+    def _in_groups(self) -> set[Process]:
+        """Processes whose parents have died are found by their group.
+
+        The number of a dead leader is given to nobody else while its group lives.
+        """
+        exists = self._psutil.pid_exists
+        lead = (each.pid for each in self._leaders if each.is_running() or not exists(each.pid))
+        groups = set(lead) - {_group(0)}
+        if not groups:
+            return set()
+        pids = [pid for pid in self._psutil.pids() if pid and _group(pid) in groups]
+        members = {process for pid in pids for process in processes(pid)}
+        self._roots |= members - self._found
+        return members
+
+    def _signal(self, those: Iterable[Process], how: str) -> None:
+        for each in those:
+            with suppress(self._psutil.Error):  # it is gone, or not ours to kill
+                getattr(each, how)()
+
+
+def kill_descendants() -> None:
+    """Kill every process that descends from this one."""
+    if _has_children():
+        Trees(processes(os.getpid())).kill()
+
+
+def adopt_orphans() -> None:
+    """Let descendants whose parent dies become children of this process. Linux only.
+
+    So `kill_descendants` finds daemons as well.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+
+
+def _has_children() -> bool:
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13, Windows
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def processes(pid: int) -> Processes:
+    """The process of that number, or nothing if it is gone."""
+    psutil = import_module("psutil")
+    try:
+        return {psutil.Process(pid): _group(pid) == pid}
+    except psutil.Error:
+        return {}
+
+
+def _group(pid: int) -> int | None:
+    """The number of its process group; None if it is gone, or on Windows."""
+    try:
+        return os.getpgid(pid)
+    except (OSError, AttributeError):
+        return None
