@@ -9,6 +9,7 @@ import anyio
 import click
 
 from midstream.agent.agent import Agent
+from midstream.cli.leaving import leaving
 from midstream.cli.play import Screen, face, show
 from midstream.tools.tool import tool
 
@@ -56,4 +57,7 @@ def command(output_format: str) -> int:
         click.echo(INTRODUCTION + f"> {PROMPT}\n", err=not sys.stdout.isatty())
     agent = Agent("sim:demo", [get_weather, local_time])
     screen = Screen(sys.stdout.fileno(), sys.stderr.fileno())
-    return anyio.run(show, agent.run(PROMPT), face(output_format, screen, MODEL), screen)
+    with leaving() as signals:
+        return anyio.run(
+            show, agent.run(PROMPT), face(output_format, screen, MODEL), screen, signals
+        )

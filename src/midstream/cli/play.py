@@ -1,9 +1,9 @@
 """Plays one run before a face, from the question to the exit status."""
 
+import asyncio
+import errno
 import os
-import signal
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from functools import partial
 from typing import Literal
@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from midstream.agent.agent import Agent
 from midstream.agent.run import Run
+from midstream.cli.leaving import CANCELLED, Signals, leaving
 from midstream.cli.load import load_tools
 from midstream.concurrency import in_thread, task_group
 from midstream.events import ApprovalRequested, RunEnded
@@ -25,9 +26,9 @@ EXIT = {
     "max_tokens": 3,
     "max_cost": 3,
     "refusal": 3,
-    "cancelled": 130,
+    "cancelled": CANCELLED,
 }
-BAD_CONFIGURATION, CANCELLED, PIPE_CLOSED = 4, 130, 141
+BAD_CONFIGURATION, PIPE_CLOSED = 4, 141
 NOT_LET_IN = ("authentication_error", "configuration_error")
 
 
@@ -91,7 +92,8 @@ def play(question: Question) -> int:
             base_url=question.base_url,
         )
         run = agent.run(question.prompt)
-        return anyio.run(show, run, face(question.output_format, screen), screen)
+        with leaving() as signals:
+            return anyio.run(show, run, face(question.output_format, screen), screen, signals)
 
 
 def face(output_format: str, screen: Screen, priced_as: str | None = None) -> Face:
@@ -107,11 +109,11 @@ def face(output_format: str, screen: Screen, priced_as: str | None = None) -> Fa
             return PlainText(screen.together, colour, screen.width, priced_as)
 
 
-async def show(run: Run, face: Face, screen: Screen) -> int:
+async def show(run: Run, face: Face, screen: Screen, signals: Signals) -> int:
     """Show a run. Ctrl-C stops it; a second one leaves at once."""
+    signals.first = partial(asyncio.get_running_loop().call_soon_threadsafe, run.cancel)
     try:
         async with run, task_group() as tasks:
-            tasks.start_soon(obey_signals, run.cancel)
             while run.ended is None or run.unread:
                 events = [await anext(run)]
                 events += [await anext(run) for _ in range(run.unread)]
@@ -122,6 +124,12 @@ async def show(run: Run, face: Face, screen: Screen) -> int:
             tasks.cancel_scope.cancel()
     except BrokenPipeError:
         return PIPE_CLOSED
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return CANCELLED  # the terminal is gone
+    finally:
+        signals.over()
     assert run.ended is not None
     return status(run.ended)
 
@@ -141,15 +149,3 @@ def status(ended: RunEnded) -> int:
     if ended.error and (ended.error.type in NOT_LET_IN or ended.error.status == 401):
         return BAD_CONFIGURATION
     return EXIT[ended.outcome]
-
-
-async def obey_signals(cancel: Callable[[], None]) -> None:
-    with (
-        suppress(NotImplementedError),  # on Windows, where Ctrl-C arrives as KeyboardInterrupt
-        anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
-    ):
-        async for _ in signals:
-            cancel()
-            break
-        async for _ in signals:
-            os._exit(CANCELLED)

@@ -6,6 +6,7 @@ is so only where there is a process.
 """
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -38,7 +39,7 @@ class Trees:
         while time.monotonic() < deadline:
             alive = self._alive()
             new = alive.keys() - self._frozen
-            self._signal(new, "suspend")
+            self._signal("SIGSTOP", new)
             self._frozen |= new
             if not new and all(status in STILL for status in alive.values()):
                 return
@@ -50,9 +51,11 @@ class Trees:
         Reaping is left to whoever started them.
         """
         deadline = time.monotonic() + PATIENCE_S
-        while self._alive() and time.monotonic() < deadline:
+        while True:
             self.freeze()
-            self._signal(self._alive(), "kill")
+            self._signal("SIGKILL", self._alive())
+            if not self._alive() or time.monotonic() > deadline:
+                return
             time.sleep(PAUSE_S)
 
     def _alive(self) -> dict[Process, str]:
@@ -60,7 +63,7 @@ class Trees:
         for root in self._roots:
             with suppress(self._psutil.Error):
                 self._found.update(root.children(recursive=True))
-        self._found |= self._in_groups()
+        self._found |= self._members()
         alive: dict[Process, str] = {}
         for each in self._found:
             with suppress(self._psutil.Error):
@@ -70,14 +73,18 @@ class Trees:
         self._leaders |= {each for each in alive if _group(each.pid) == each.pid}
         return alive
 
-    def _in_groups(self) -> set[Process]:
-        """Processes whose parents have died are found by their group.
+    def _groups(self) -> set[int]:
+        """The groups that are theirs, also where the leader is dead.
 
-        The number of a dead leader is given to nobody else while its group lives.
+        Its number is given to no other process while its group lives.
         """
         exists = self._psutil.pid_exists
         lead = (each.pid for each in self._leaders if each.is_running() or not exists(each.pid))
-        groups = set(lead) - {_group(0)}
+        return set(lead) - {_group(0)}
+
+    def _members(self) -> set[Process]:
+        """Processes whose parents have died are found by their group."""
+        groups = self._groups()
         if not groups:
             return set()
         pids = [pid for pid in self._psutil.pids() if pid and _group(pid) in groups]
@@ -85,10 +92,13 @@ class Trees:
         self._roots |= members - self._found
         return members
 
-    def _signal(self, those: Iterable[Process], how: str) -> None:
+    def _signal(self, name: str, those: Iterable[Process]) -> None:
         for each in those:
             with suppress(self._psutil.Error):  # it is gone, or not ours to kill
-                getattr(each, how)()
+                each.suspend() if name == "SIGSTOP" else each.kill()
+        for group in self._groups():  # all of it at once: none can fork its way out
+            with suppress(OSError):
+                os.killpg(group, getattr(signal, name))
 
 
 def kill_descendants() -> None:
