@@ -208,10 +208,8 @@ async def trio_thread(nursery: Nursery) -> None:
 
 
 async def anyio_open(nursery: Nursery) -> None:
-    process = await anyio.open_process(
-        f"{nursery.child} | cat", stdin=None, stdout=None, stderr=None
-    )
-    await process.wait()
+    async with await anyio.open_process(f"{nursery.child} | cat") as process:
+        await process.wait()
 
 
 async def anyio_thread(nursery: Nursery) -> None:

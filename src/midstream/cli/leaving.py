@@ -8,8 +8,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from midstream.tools.processes import adopt_orphans, kill_descendants
-
 CANCELLED = 130
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 MAIN = threading.main_thread()
@@ -46,12 +44,11 @@ class Signals:
 def leaving() -> Generator[Signals]:
     """Obey signals in this context; once it is left no process that descends from here lives."""
     signals = Signals()
-    before = {}
-    for name in SIGNALS:
-        number = getattr(signal, name, None)
-        # One that hears no SIGHUP was started by nohup, and shall go on.
-        if number and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
-            before[number] = signal.signal(number, signals.arrived)
+    obeyed = [each for each in signal.Signals if each.name in SIGNALS]
+    # Started by nohup it hears no SIGHUP, and shall go on.
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        obeyed.remove(signal.SIGHUP)
+    before = {each: signal.signal(each, signals.arrived) for each in obeyed}
     adopt_orphans()
     try:
         yield signals
@@ -61,9 +58,31 @@ def leaving() -> Generator[Signals]:
             signal.signal(number, handler)
 
 
+def adopt_orphans() -> None:
+    """Make descendants whose parents die children of this process: daemons as well. Linux only."""
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_child_subreaper = 36  # <linux/prctl.h>
+        ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+
+
 def leave_nothing() -> None:
     sys.addaudithook(refuse)
-    kill_descendants()
+    if has_children():
+        from midstream.tools.processes import kill_descendants
+
+        kill_descendants()
+
+
+def has_children() -> bool:
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13, Windows
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def refuse(event: str, args: object) -> None:

@@ -16,10 +16,14 @@ from contextvars import ContextVar
 from enum import Enum
 from functools import partial, wraps
 from threading import Condition, Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from midstream.concurrency import in_thread
-from midstream.tools.processes import PATIENCE_S, Processes, Trees, processes
+
+if TYPE_CHECKING:
+    from midstream.tools.processes import Processes, Trees
+
+STARTING_S = 0.5  # how long it is waited for processes that are just starting
 
 
 class State(Enum):
@@ -77,9 +81,11 @@ class Children:
             await in_thread(self._trees.kill)
 
     def _freeze(self) -> None:
+        from midstream.tools.processes import Trees
+
         with self._changed:
-            self._changed.wait_for(lambda: not self._starting, PATIENCE_S)
-        self._trees = Trees(self._noted)
+            self._changed.wait_for(lambda: not self._starting, STARTING_S)
+            self._trees = Trees(self._noted)
         self._trees.freeze()
 
     def start(self, popen: "subprocess.Popen[Any]", start: Callable[[], None]) -> None:
@@ -88,6 +94,8 @@ class Children:
         Raises:
             OSError: the call was stopped.
         """
+        from midstream.tools.processes import Trees, processes
+
         with self._changed:
             if self.stopped:
                 raise OSError(
