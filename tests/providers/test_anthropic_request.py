@@ -348,6 +348,17 @@ def test_a_server_tool_without_its_result_does_not_go_back_once_it_cannot_come(
     assert refusal(*messages) == ""
 
 
+def test_a_result_of_a_server_tool_does_not_go_back_without_its_call() -> None:
+    messages = HI, said(FOUND, Text("I looked.")), HI
+    assert content(*messages, at=1) == [{"type": "text", "text": "I looked."}]
+    assert refusal(*messages) == ""
+
+
+def test_ids_of_server_tools_that_are_none_do_no_harm() -> None:
+    spoiled = opaque("server_tool_use", id=[1]), opaque("web_search_tool_result", tool_use_id=[1])
+    assert content(HI, said(*spoiled), HI, at=1) == [each.data for each in spoiled]
+
+
 MCP = {"mcp_tool_use": {"server_name": "x"}}
 
 

@@ -192,11 +192,21 @@ def read_and_check(turn: Turn, sealed: list[SealedCall], stream: bytes) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_answer_is_sent_back_as_it_came(stream: bytes, expected: Json) -> None:
     turn, _ = read([stream])
-    request = ModelRequest("m", (Message("user", (Text("Hi"),)), turn.message()))
+    earlier = Message("assistant", tuple(called_before(expected)))
+    request = ModelRequest("m", (Message("user", (Text("Hi"),)), earlier, turn.message()))
     sent = json.loads(body(request))
-    content = [plain(block) for block in expected["content"] if not is_blank(block)]
+    content = [block.data for block in called_before(expected)]
+    content += [plain(block) for block in expected["content"] if not is_blank(block)]
     assert [each["content"] for each in sent["messages"][1:]] == ([content] if content else [])
     assert sent.get("container") == (expected.get("container") or {}).get("id")
+
+
+def called_before(message: Json) -> list[Opaque]:
+    """Calls of server tools that an answer has only the results of: those of a resumed turn."""
+    calls = {block.get("id") for block in message["content"]}
+    found = [each["tool_use_id"] for each in message["content"] if "tool_use_id" in each]
+    data = {"type": "server_tool_use", "name": "x", "input": {}}
+    return [Opaque("anthropic", {**data, "id": each}) for each in found if each not in calls]
 
 
 def is_blank(block: Json) -> bool:

@@ -145,6 +145,7 @@ class _Spelling:
         self._ids: dict[str, str] = {}
         self._riders: dict[str, dict[str, Any]] = {}  # what came with a call, by its id
         self._alive = {*_server_results(messages), *_running(messages)}
+        self._called: set[str] = set()  # ids of the server tools' calls so far
         self._pending = _pending(messages)
 
     def blocks(self, message: Message) -> Iterator[dict[str, Any]]:
@@ -183,7 +184,7 @@ class _Spelling:
                 return _image(data, media_type)
             case Opaque(provider, data):
                 keep = provider == PROVIDER and data.get("type") != "container"
-                return data if keep and (pending or self._is_alive(data)) else None
+                return data if keep and self._is_taken(data, pending) else None
 
     def _unique(self, call_id: str) -> str:
         """An id that the API takes (its pattern) and that stands for one call only."""
@@ -195,9 +196,13 @@ class _Spelling:
         self._taken.add(unique)
         return unique
 
-    def _is_alive(self, data: dict[str, Any]) -> bool:
-        # The call of a server tool without its result is refused once the talk has gone on.
-        return not is_server_call(data) or data.get("id") in self._alive
+    def _is_taken(self, data: dict[str, Any], pending: bool) -> bool:
+        if is_server_call(data):
+            # Without its result it is refused once the talk has gone on.
+            self._called.add(str(data.get("id")))
+            return pending or str(data.get("id")) in self._alive
+        # A result is refused without its call, which may have been lost on the way to us.
+        return "tool_use_id" not in data or str(data["tool_use_id"]) in self._called
 
 
 def is_thinking(data: dict[str, Any]) -> bool:
@@ -208,11 +213,11 @@ def is_server_call(data: dict[str, Any]) -> bool:
     return data.get("type") in ("server_tool_use", "mcp_tool_use")
 
 
-def _server_results(messages: Iterable[Message]) -> Iterator[Any]:
+def _server_results(messages: Iterable[Message]) -> Iterator[str]:
     for message in messages:
         for block in message.blocks:
             if isinstance(block, Opaque) and "tool_use_id" in block.data:
-                yield block.data["tool_use_id"]
+                yield str(block.data["tool_use_id"])
 
 
 def _pending(messages: Sequence[Message]) -> Message | None:
