@@ -354,6 +354,12 @@ def test_a_result_of_a_server_tool_does_not_go_back_without_its_call() -> None:
     assert refusal(*messages) == ""
 
 
+def test_a_result_of_a_server_tool_before_its_call_is_no_result_of_it() -> None:
+    messages = HI, said(FOUND, SEARCH, Text("I looked.")), HI
+    assert content(*messages, at=1) == [{"type": "text", "text": "I looked."}]
+    assert refusal(*messages) == ""
+
+
 def test_ids_of_server_tools_that_are_none_do_no_harm() -> None:
     spoiled = opaque("server_tool_use", id=[1]), opaque("web_search_tool_result", tool_use_id=[1])
     assert content(HI, said(*spoiled), HI, at=1) == [each.data for each in spoiled]

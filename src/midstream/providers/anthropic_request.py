@@ -214,10 +214,17 @@ def is_server_call(data: dict[str, Any]) -> bool:
 
 
 def _server_results(messages: Iterable[Message]) -> Iterator[str]:
+    """The calls of server tools that have a result behind them."""
+    called: set[str] = set()
     for message in messages:
         for block in message.blocks:
-            if isinstance(block, Opaque) and "tool_use_id" in block.data:
-                yield str(block.data["tool_use_id"])
+            match block:
+                case Opaque(data={"tool_use_id": answered}) if str(answered) in called:
+                    yield str(answered)
+                case Opaque(data=data) if is_server_call(data):
+                    called.add(str(data.get("id")))
+                case _:
+                    pass
 
 
 def _pending(messages: Sequence[Message]) -> Message | None:
