@@ -453,7 +453,7 @@ def test_poisoned_json_reaches_no_sink(poison: Poisoned, backend: str) -> None:
             check_json(shown.encode())
     for body in world.bodies:
         check_json(body)
-    check_json(msgspec.json.encode(session.records))
+    check_json(msgspec.json.encode(session.messages))
     assert world.refusals == []
 
 
@@ -469,7 +469,7 @@ async def test_half_characters_of_the_user_reach_no_sink() -> None:
     assert world.notes() == "half \ufffd \ufffd\n\ufffd half"
     for each in events:
         check_json(JsonLines().show(each).answer.encode())
-    check_json(msgspec.json.encode(run.session.records))
+    check_json(msgspec.json.encode(run.session.messages))
 
 
 LINES: list[Any] = [

@@ -137,8 +137,10 @@ def somewhere(chance: Random, stream: bytes) -> int:
 
 def flip(chance: Random, stream: bytes) -> bytes:
     at = somewhere(chance, stream[1:])
-    return stream[:at] + bytes(byte ^ 1 << chance.randrange(8) for byte in stream[at : at + 1]) + (
-        stream[at + 1 :]
+    return (
+        stream[:at]
+        + bytes(byte ^ 1 << chance.randrange(8) for byte in stream[at : at + 1])
+        + (stream[at + 1 :])
     )
 
 
@@ -198,7 +200,7 @@ def replaced(
     if not found:
         return stream
     begin, end = found.span()
-    new = chance.choice(by)
+    new: bytes | int = chance.choice(by)
     return stream[:begin] + (bytes([new]) if isinstance(new, int) else new) + stream[end:]
 
 

@@ -1,6 +1,7 @@
 """Another reading of a stream, to compare with: which calls do its bytes hold whole?
 
-It shares nothing with midstream's own reading: it has the whole stream before it, and Python's json.
+It shares nothing with midstream's own reading: it has the whole stream before it, and Python's
+json.
 """
 
 import json
