@@ -1,6 +1,7 @@
 """What all tests share: both event loops, and the recorded streams."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,15 @@ import pytest
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     backend: str = request.param
     return backend
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the sessions of the tests are kept: never among those of whoever runs them."""
+    folder = tmp_path_factory.mktemp("data")
+    os.environ["MIDSTREAM_DATA"] = str(folder)
+    yield folder
+    del os.environ["MIDSTREAM_DATA"]
 
 
 @pytest.fixture(scope="session")

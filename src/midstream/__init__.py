@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from midstream.errors import ConfigurationError as ConfigurationError
     from midstream.errors import MidstreamError as MidstreamError
     from midstream.errors import ProviderError as ProviderError
+    from midstream.errors import SessionError as SessionError
     from midstream.errors import StreamError as StreamError
     from midstream.events import RunEnded as RunEnded
     from midstream.events import RunEvent as RunEvent
     from midstream.journal.session import Session as Session
+    from midstream.journal.store import Journal as Journal
     from midstream.messages import Image as Image
     from midstream.messages import Message as Message
     from midstream.messages import Usage as Usage
@@ -37,7 +39,9 @@ _HOMES = {
     "StreamError": "midstream.errors",
     "RunEnded": "midstream.events",
     "RunEvent": "midstream.events",
+    "SessionError": "midstream.errors",
     "Session": "midstream.journal.session",
+    "Journal": "midstream.journal.store",
     "Image": "midstream.messages",
     "Message": "midstream.messages",
     "Usage": "midstream.messages",
@@ -52,6 +56,7 @@ __all__ = [
     "ConfigurationError",
     "HttpModel",
     "Image",
+    "Journal",
     "Message",
     "MidstreamError",
     "Model",
@@ -60,6 +65,7 @@ __all__ = [
     "RunEnded",
     "RunEvent",
     "Session",
+    "SessionError",
     "StreamError",
     "Tool",
     "ToolContext",

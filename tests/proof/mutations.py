@@ -200,7 +200,8 @@ def replaced(
     if not found:
         return stream
     begin, end = found.span()
-    new: bytes | int = chance.choice(by)
+    options: Sequence[bytes | int] = by
+    new = chance.choice(options)
     return stream[:begin] + (bytes([new]) if isinstance(new, int) else new) + stream[end:]
 
 

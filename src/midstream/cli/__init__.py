@@ -8,11 +8,13 @@ from importlib import import_module
 
 from midstream import __version__
 
-COMMANDS = {"decode": "midstream.cli.decode", "demo": "midstream.cli.demo"}
+COMMANDS = {
+    "decode": "midstream.cli.decode",
+    "demo": "midstream.cli.demo",
+    "sessions": "midstream.cli.sessions",
+}
 # Words that will name commands: taken for a question, they would be sent and paid for.
-RESERVED = frozenset(
-    {"chat", "serve", "simulate", "record", "bench", "sessions", "timeline", "doctor"}
-)
+RESERVED = frozenset({"chat", "serve", "simulate", "record", "bench", "timeline", "doctor"})
 FAILED, WRONG_USAGE, BAD_CONFIGURATION, CANCELLED = 1, 2, 4, 130
 
 
@@ -47,7 +49,7 @@ def open_streams() -> None:
 def run(module: str, args: list[str], name: str) -> int:
     import click
 
-    from midstream.errors import ConfigurationError
+    from midstream.errors import ConfigurationError, SessionError
 
     try:
         command: click.Command = import_module(module).command
@@ -61,7 +63,7 @@ def run(module: str, args: list[str], name: str) -> int:
             traceback.print_exc()
         if isinstance(error, ConfigurationError):
             return complain(str(error), BAD_CONFIGURATION)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError | SessionError):
             return complain(str(error), FAILED)
         return complain(f"a bug: {type(error).__name__}: {error} (--debug shows where)", FAILED)
     return status or 0

@@ -42,6 +42,9 @@ class Thinking(click.ParamType[int | str]):
     metavar="MODULE|FILE.py[:NAME]",
     help="Add Python tools: every @tool in it, or one. Repeatable.",
 )
+@click.option("-c", "--continue", "latest", is_flag=True, help="Go on with this folder's latest.")
+@click.option("-r", "--resume", metavar="ID", help="Go on with a session: midstream sessions.")
+@click.option("--no-session", is_flag=True, help="Keep nothing on disk.")
 @click.option("-p", "--print", "print_", is_flag=True, help="Answer and exit, even on a terminal.")
 @click.option(
     "-o",
@@ -62,6 +65,9 @@ def command(
     base_url: str | None,
     system: str | None,
     tools: tuple[str, ...],
+    latest: bool,
+    resume: str | None,
+    no_session: bool,
     print_: bool,
     output_format: str,
     max_turns: int,
@@ -71,6 +77,7 @@ def command(
     version: bool,
 ) -> int:
     """Answer PROMPT, or what is piped in, or both. Each tool starts while the model still talks."""
+    from midstream.cli.going_on import session_for
     from midstream.cli.play import Question, play
 
     question = Question(
@@ -83,6 +90,7 @@ def command(
         max_turns,
         max_tokens,
         thinking,
+        session_for(latest, resume, no_session),
     )
     return play(question)
 

@@ -18,6 +18,7 @@ from midstream.cli.load import load_tools
 from midstream.concurrency import in_thread, task_group
 from midstream.events import ApprovalRequested, RunEnded
 from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText
+from midstream.journal.session import Session
 
 EXIT = {
     "completed": 0,
@@ -44,6 +45,7 @@ class Question(Struct, frozen=True):
     max_turns: int
     max_tokens: int
     thinking: int | Literal["adaptive"] | None
+    session: Session
 
 
 class Screen(Struct, frozen=True):
@@ -91,7 +93,7 @@ def play(question: Question) -> int:
             question.thinking,
             base_url=question.base_url,
         )
-        run = agent.run(question.prompt)
+        run = agent.run(question.prompt, question.session)
         with leaving() as signals:
             return anyio.run(show, run, face(question.output_format, screen), screen, signals)
 

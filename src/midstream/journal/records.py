@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from midstream.events import snake
 from midstream.messages import Block, Message, ToolResult, Usage
 
 NOTE = (
@@ -14,8 +15,8 @@ NOTE = (
 )
 
 
-class Record(Struct, frozen=True, tag_field="record", tag=str.lower, omit_defaults=True):
-    """Base of every record; the class name is its tag."""
+class Record(Struct, frozen=True, tag_field="record", tag=snake, omit_defaults=True):
+    """Base of every record; the class name, in snake case, is its tag."""
 
     @property
     def kind(self) -> str:

@@ -1,0 +1,45 @@
+"""Which session a question belongs to."""
+
+import click
+
+from midstream.errors import SessionError
+from midstream.journal.database import Summary
+from midstream.journal.session import Session
+from midstream.journal.store import Journal
+
+LISTED = "midstream sessions lists them"
+
+
+def session_for(latest: bool, resume: str | None, no_session: bool) -> Session:
+    """The session that `-c`, `-r ID` and `--no-session` ask for; else a new one.
+
+    Raises:
+        SessionError: it cannot be read. A new one that cannot be kept is no error: it is said.
+        UsageError: there is no such session.
+    """
+    if sum((latest, resume is not None, no_session)) > 1:
+        raise click.UsageError("one of --continue, --resume and --no-session, not two")
+    if no_session:
+        return Session()
+    journal = Journal()
+    if resume is not None:
+        return journal.session(the_one(journal, resume).id)
+    if latest:
+        if found := journal.latest():
+            return found
+        raise click.UsageError(f"no session has begun in this folder; {LISTED}")
+    try:
+        return journal.session()
+    except SessionError as error:
+        click.echo(f"midstream: {error}; this one is not kept", err=True)
+        return Session()
+
+
+def the_one(journal: Journal, prefix: str) -> Summary:
+    """The session whose id begins so."""
+    found = journal.find(prefix)
+    if not found:
+        raise click.UsageError(f"there is no session {prefix!r}; {LISTED}")
+    if len(found) > 1:
+        raise click.UsageError(f"{len(found)} sessions begin with {prefix!r}; {LISTED}")
+    return found[0]
