@@ -11,10 +11,12 @@ from midstream import __version__
 COMMANDS = {
     "decode": "midstream.cli.decode",
     "demo": "midstream.cli.demo",
+    "record": "midstream.cli.record",
     "sessions": "midstream.cli.sessions",
+    "simulate": "midstream.cli.simulate",
 }
 # Words that will name commands: taken for a question, they would be sent and paid for.
-RESERVED = frozenset({"chat", "serve", "simulate", "record", "bench", "timeline", "doctor"})
+RESERVED = frozenset({"chat", "serve", "bench", "timeline", "doctor"})
 FAILED, WRONG_USAGE, BAD_CONFIGURATION, CANCELLED = 1, 2, 4, 130
 
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from midstream.simulator.recording import Playback, Recording, load_recording
     from midstream.simulator.scenario import (
         Block,
         Reply,
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Block",
+    "Playback",
+    "Recording",
     "Reply",
     "Scenario",
     "Script",
     "Simulator",
     "call",
     "load",
+    "load_recording",
     "redacted",
     "say",
     "simulator",
@@ -35,6 +39,7 @@ __all__ = [
 ]
 
 _ON_STAGE = {"Script", "Simulator", "simulator"}
+_RECORDED = {"Playback", "Recording", "load_recording"}
 
 
 def __getattr__(name: str) -> Any:
@@ -42,5 +47,5 @@ def __getattr__(name: str) -> Any:
     # so what the package offers is imported when it is asked for.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = "stage" if name in _ON_STAGE else "scenario"
+    room = "stage" if name in _ON_STAGE else "recording" if name in _RECORDED else "scenario"
     return getattr(import_module(f"{__name__}.{room}"), name)

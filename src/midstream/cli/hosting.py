@@ -1,0 +1,125 @@
+"""A server for as long as the command runs: where it is, what it is asked, and its end."""
+
+import errno
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+
+import anyio
+import msgspec
+
+from midstream.cli.play import obey_signals
+from midstream.concurrency import task_group
+from midstream.errors import ConfigurationError
+from midstream.simulator.server import (
+    EVENT_STREAM,
+    ClientLeft,
+    Exchange,
+    Handler,
+    Progress,
+    serve,
+)
+
+
+async def host(handler: Handler, address: tuple[str, int], hint: Callable[[str], str]) -> None:
+    """Serve until Ctrl-C. The base URL, a line for scripts, is all there is on stdout.
+
+    Raises:
+        ConfigurationError: it is not possible to listen there.
+    """
+    stopped = anyio.Event()
+    async with task_group() as tasks:
+        tasks.start_soon(obey_signals, stopped.set)
+        async with AsyncExitStack() as stack:
+            try:
+                url = await stack.enter_async_context(serve(reported(handler), *address))
+            except OSError as error:
+                raise ConfigurationError(_words(error, *address)) from error
+            sys.stdout.write(f"{url}\n")
+            sys.stdout.flush()
+            note(f"midstream: {hint(url)}; Ctrl-C ends it")
+            await stopped.wait()
+        tasks.cancel_scope.cancel()
+
+
+def point(url: str, upstream: str = "") -> str:
+    """How a client is pointed at the server."""
+    if "openai" in upstream:
+        return f"OPENAI_BASE_URL={url}/v1"
+    return f"ANTHROPIC_BASE_URL={url}"
+
+
+def note(line: str) -> None:
+    """A line on stderr; what a stranger sent cannot move the cursor."""
+    plain = "".join(each if each.isprintable() else " " for each in line)
+    with suppress(OSError):  # nobody reads it
+        sys.stderr.write(f"{plain}\n")
+        sys.stderr.flush()
+
+
+def reported(handler: Handler) -> Handler:
+    """The handler, with a line on stderr for each request: what was asked, and what came of it."""
+
+    async def handle(exchange: Exchange) -> None:
+        watched = Watched(exchange)
+        words = "stopped"
+        try:
+            await handler(watched)
+            words = watched.outcome
+        except ClientLeft:
+            words = "client left"
+            raise
+        finally:
+            exchange.progress = watched.progress
+            request = exchange.request
+            line = f"{request.method} {request.path.partition('?')[0]} {watched.status} {words}"
+            note(line.rstrip())
+
+    return handle
+
+
+class Watched(Exchange):
+    """An exchange that remembers how it was answered."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange.request, exchange._connection)
+        self.status: int | str = "no answer:"
+        self._error = ""
+
+    @property
+    def outcome(self) -> str:
+        return self._error if self.progress is Progress.FINISHED else "cut"
+
+    async def start(self, status: int = 200, headers: Mapping[str, str] = EVENT_STREAM) -> None:
+        self.status = status
+        await super().start(status, headers)
+
+    async def respond(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        if status >= 400:
+            self._error = _said(body)
+        await super().respond(status, headers, body)
+
+
+class _Problem(msgspec.Struct):
+    type: str
+    message: str
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Problem
+
+
+def _said(body: bytes) -> str:
+    try:
+        problem = msgspec.json.decode(body, type=_ErrorBody).error
+    except msgspec.DecodeError:
+        return ""
+    return f"{problem.type}: {problem.message}"
+
+
+def _words(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is in use: --port takes another, --port 0 a free one"
+    reason = (error.strerror or str(error)).partition(" (while")[0]
+    return f"cannot listen on {host}:{port}: {reason}"
