@@ -1,6 +1,7 @@
 """A server for as long as the command runs: where it is, what it is asked, and its end."""
 
 import errno
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -8,7 +9,6 @@ from contextlib import AsyncExitStack, suppress
 import anyio
 import msgspec
 
-from midstream.cli.play import obey_signals
 from midstream.concurrency import task_group
 from midstream.errors import ConfigurationError
 from midstream.simulator.server import (
@@ -29,7 +29,7 @@ async def host(handler: Handler, address: tuple[str, int], hint: Callable[[str],
     """
     stopped = anyio.Event()
     async with task_group() as tasks:
-        tasks.start_soon(obey_signals, stopped.set)
+        tasks.start_soon(_obey_signals, stopped)
         async with AsyncExitStack() as stack:
             try:
                 url = await stack.enter_async_context(serve(reported(handler), *address))
@@ -40,6 +40,15 @@ async def host(handler: Handler, address: tuple[str, int], hint: Callable[[str],
             note(f"midstream: {hint(url)}; Ctrl-C ends it")
             await stopped.wait()
         tasks.cancel_scope.cancel()
+
+
+async def _obey_signals(stopped: anyio.Event) -> None:
+    with (
+        suppress(NotImplementedError),  # on Windows, where Ctrl-C arrives as KeyboardInterrupt
+        anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
+    ):
+        async for _ in signals:
+            stopped.set()
 
 
 def point(url: str, upstream: str = "") -> str:
