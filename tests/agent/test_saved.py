@@ -1,0 +1,218 @@
+"""A run and its journal: what is on disk when, and what happens when it cannot be written."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from midstream import Agent, Journal, tool
+from midstream.events import (
+    RunEnded,
+    RunEvent,
+    ToolFinished,
+    ToolStarted,
+    TurnEnded,
+    TurnStarted,
+)
+from midstream.journal.records import CallBegan, CallEnded, Committed, Ended, Record, Wrote
+from midstream.messages import Text, ToolResult
+from tests.fakes import Do, ended, play, provider, says, start, stop, text, tool_use
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "sessions.db")
+
+
+def on_disk(journal: Journal) -> list[Record]:
+    """What another process would find."""
+    other = Journal(journal.path)
+    found = [row.record for each in other.summaries() for row in other.rows(each.id)]
+    other.close()
+    return found
+
+
+CALLS = [
+    start(),
+    text(0, "I pay."),
+    tool_use(1, "a", "pay", '{"amount": 5}'),
+    tool_use(2, "b", "look", "{}"),
+]
+
+
+class Shop:
+    def __init__(self) -> None:
+        self.paid: list[int] = []
+        self.seen = 0
+
+    async def pay(self, amount: int) -> str:
+        self.paid.append(amount)
+        return "paid"
+
+    @property
+    def tools(self) -> list[Any]:
+        @tool(effects="read")
+        async def look() -> str:
+            self.seen += 1
+            return "seen"
+
+        return [self.pay, look]
+
+
+async def test_what_is_told_to_have_ended_is_on_disk(journal: Journal) -> None:
+    wanted: dict[type[RunEvent], type[Record]] = {
+        ToolFinished: CallEnded,
+        TurnEnded: Committed,
+        RunEnded: Ended,
+    }
+    told = 0
+    async with provider([*CALLS, stop("tool_use")], says("Done.")) as world:
+        agent = world.agent(Shop().tools)
+        async with agent.run("Go", journal.session("s")) as run:
+            async for event in run:
+                if kind := wanted.get(type(event)):
+                    records = on_disk(journal)
+                    assert any(isinstance(each, kind) for each in records), event
+                    told += 1
+    assert told == 5
+
+
+async def test_what_changes_the_world_is_on_disk_before_it_begins(journal: Journal) -> None:
+    found: list[Record] = []
+
+    async def pay(amount: int) -> str:
+        found.extend(on_disk(journal))
+        return "paid"
+
+    async with provider([*CALLS[:3], stop("tool_use")], says("Done.")) as world:
+        await world.agent([pay]).run("Go", journal.session("s"))
+    assert any(isinstance(each, CallBegan) and each.call_id == "a" for each in found)
+    assert any(isinstance(each, Wrote) and each.index == 1 for each in found), "and its call"
+
+
+async def test_what_was_shown_is_soon_on_disk_though_the_stream_is_silent(
+    journal: Journal,
+) -> None:
+    async with provider([start(), text(0, "So far", close=False), Do.STALL]) as world:
+        async with world.agent().run("Go", journal.session("s")) as run:
+            with anyio.fail_after(10):
+                # There is no event for what reaches the disk.
+                while not any(isinstance(e, Wrote) for e in on_disk(journal)):  # noqa: ASYNC110
+                    await anyio.sleep(0.05)
+            session = Journal(journal.path).session("s")
+            kept = session.recovery()[0]
+            assert isinstance(kept, Committed)
+            assert kept.message.blocks == (Text("So far"),)
+            run.cancel()
+
+
+def refuse(journal: Journal, kind: str = "call_began") -> sqlite3.Connection:
+    """A disk that is full from the first record of a kind."""
+    disk = sqlite3.connect(journal.path)
+    disk.execute(
+        f"CREATE TRIGGER full BEFORE INSERT ON records WHEN new.kind = '{kind}' "
+        "BEGIN SELECT raise(FAIL, 'database or disk is full'); END"
+    )
+    return disk
+
+
+async def test_on_a_full_disk_the_answer_goes_on_and_nothing_is_changed(journal: Journal) -> None:
+    shop, session = Shop(), journal.session("s")
+    refuse(journal).close()
+    async with provider([*CALLS, stop("tool_use")], says("All I have is words.")) as world:
+        events = await play(world.agent(shop.tools).run("Go", session))
+        results = world.results()
+    assert (shop.paid, shop.seen) == ([], 1), "what only reads may run"
+    assert "disk is full" in results["a"]
+    assert results["a"].startswith("Not started: ")
+    assert results["b"] == "seen"
+    end = ended(events)
+    assert (end.outcome, end.text) == ("completed", "All I have is words.")
+    assert end.error is not None
+    assert end.error.type == "session_not_saved"
+    assert "disk is full" in end.error.message
+    assert not any(isinstance(event, ToolStarted) and event.id == "a" for event in events)
+
+
+async def test_what_a_full_disk_leaves_is_whole(journal: Journal) -> None:
+    session = journal.session("s")
+    refuse(journal, "committed").close()
+    async with provider(says("Words."), says("More.")) as world:
+        agent = world.agent()
+        assert (await agent.run("Go", session)).outcome == "completed"
+        disk = sqlite3.connect(journal.path)
+        disk.execute("DROP TRIGGER full")
+        disk.close()
+        again = Journal(journal.path).session("s")
+        assert [each.kind for each in again.recovery()] == ["committed", "ended"]
+        end = await agent.run("And?", session)
+    assert (end.outcome, end.error) == ("completed", None)
+    texts = [message.text for message in Journal(journal.path).session("s").messages]
+    assert texts == ["Go", "Words.", "And?", "More."], "what was lost was written with the next"
+
+
+async def test_a_locked_database_does_not_hold_up_the_events(journal: Journal) -> None:
+    session = journal.session("s")
+    other = sqlite3.connect(journal.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with provider(says("Words.")) as world:
+        async with world.agent().run("Go", session) as run:
+            async for event in run:
+                if event.type == "text_delta":
+                    other.execute("ROLLBACK")  # it came although nothing can be written
+    assert run.ended is not None
+    assert (run.outcome, run.ended.error) == ("completed", None)
+    assert any(isinstance(each, Ended) for each in on_disk(journal))
+
+
+async def test_a_second_run_on_a_session_is_told_that_it_is_in_use(journal: Journal) -> None:
+    async with provider([start(), text(0, "Hm", close=False), Do.STALL]) as world:
+        agent = world.agent()
+        async with agent.run("Go", journal.session("s")) as first:
+            await world.asked.wait()
+            end = await agent.run("Go", Journal(journal.path).session("s"))
+            first.cancel()
+    assert end.outcome == "failed"
+    assert end.error is not None
+    assert end.error.type == "session_busy"
+    assert len(world.requests) == 1
+
+
+async def test_a_session_that_cannot_be_read_is_not_asked_about(journal: Journal) -> None:
+    session = journal.session("s")
+    async with provider(says("Words.")) as world:
+        agent: Agent = world.agent()
+        await agent.run("Go", session)
+        journal.close()
+        for file in journal.path.parent.glob("sessions.db*"):
+            if file.is_file():
+                file.write_bytes(b"no database " * 400)
+        end = await agent.run("And?", session)
+    assert end.outcome == "failed"
+    assert end.error is not None
+    assert end.error.type == "session_unreadable"
+    assert len(world.requests) == 1
+
+
+async def test_a_killed_runs_words_wait_for_the_next_run_and_are_settled_once(
+    journal: Journal,
+) -> None:
+    session, dead = journal.session("s"), Journal(journal.path.with_name("copy.db"))
+    async with provider([*CALLS[:3], Do.STALL], says("I see.")) as world:
+        agent = world.agent(Shop().tools)
+        async with agent.run("Go", session) as run:
+            async for event in run:
+                if isinstance(event, ToolFinished):
+                    dead.database.append("s", "/", journal.rows("s"))
+                    run.cancel()
+        events = await play(agent.run("And?", dead.session("s")))
+        assert world.results()["a"] == "paid"
+    assert isinstance(events[1], TurnStarted)
+    kinds = [row.record.kind for row in dead.rows("s")]
+    assert kinds.count("ended") == 2
+    results = [b for m in dead.session("s").messages for b in m.blocks if isinstance(b, ToolResult)]
+    assert results == [ToolResult("a", "paid")]
