@@ -9,13 +9,14 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tests.fakes import block, failure, start, stop, text, thinking, tool_use
+from tests.fakes import block, event, failure, start, stop, text, thinking, tool_use
 
 BESIDE = Path(__file__).parent.parent.parent.parent / "shared" / "captures"
 FOLDER = Path(os.environ.get("MIDSTREAM_CAPTURES", BESIDE)) / "anthropic"
 
 LONG = 3000  # bytes; of a longer stream each case takes some blocks
-MARKS = b'{}[]:,"\\'
+DIGITS = [b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"8", b"9"]
+MARKS = [b"{", b"}", b"[", b"]", b":", b",", b'"', b"\\"]
 LINE_ENDS = (b"\n", b"\r\n", b"\r")
 ODD = [b"\\u0000", b"\\ud83d", b"\\ude00", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\\", b'\\"', b"\xff"]
 WORDS = [
@@ -60,7 +61,8 @@ def streams() -> dict[str, bytes]:
 
 @cache
 def names() -> list[str]:
-    return sorted(streams())
+    # Those made here are few, and each stands for a rule.
+    return sorted([*streams(), *3 * list(made())])
 
 
 def made() -> dict[str, bytes]:
@@ -77,10 +79,15 @@ def made() -> dict[str, bytes]:
         block(1, given),
         tool_use(1, "toolu_5", "pay", '{"amount": 5', close=False),
     ]
+    open_ = tool_use(0, "toolu_6", "pay", '{"amount": 5}', close=False)
+    reason, last = stop("max_tokens").split(b"event: message_stop")
+    limit = [reason, event("content_block_stop", index=0), b"event: message_stop", last]
     return {
         "made-calls": b"".join([*said, *pays, stop("tool_use")]),
         "made-call-at-the-end": b"".join([*said, pays[0], stop("end_turn")]),
         "made-no-arguments": b"".join([*mixed[:3], stop("tool_use")]),
+        "made-in-doubt": b"".join([*mixed[:2], stop("end_turn")]),
+        "made-closed-after-a-limit": b"".join([start(), open_, *limit]),
         "made-overloaded": b"".join([*said, pays[0], failure("overloaded_error")]),
         "made-cut-by-a-limit": b"".join([start(), pays[0], *mixed[3:], stop("max_tokens")]),
     }
@@ -174,11 +181,11 @@ def splice(chance: Random, stream: bytes) -> bytes:
 
 
 def change_digit(chance: Random, stream: bytes) -> bytes:
-    return replaced(chance, stream, re.compile(rb"\d"), b"0123456789")
+    return replaced(chance, stream, re.compile(rb"\d"), DIGITS)
 
 
 def change_index(chance: Random, stream: bytes) -> bytes:
-    return replaced(chance, stream, re.compile(rb'(?<="index":)\s*\d'), b"0123")
+    return replaced(chance, stream, re.compile(rb'(?<="index":)\s*\d'), DIGITS[:4])
 
 
 def change_mark(chance: Random, stream: bytes) -> bytes:
@@ -193,16 +200,11 @@ def change_word(chance: Random, stream: bytes) -> bytes:
     return replaced(chance, stream, re.compile(b"|".join(WORDS)), WORDS)
 
 
-def replaced(
-    chance: Random, stream: bytes, what: re.Pattern[bytes], by: bytes | Sequence[bytes]
-) -> bytes:
+def replaced(chance: Random, stream: bytes, what: re.Pattern[bytes], by: Sequence[bytes]) -> bytes:
     found = what.search(stream, somewhere(chance, stream)) or what.search(stream)
     if not found:
         return stream
-    begin, end = found.span()
-    options: Sequence[bytes | int] = by
-    new = chance.choice(options)
-    return stream[:begin] + (bytes([new]) if isinstance(new, int) else new) + stream[end:]
+    return stream[: found.start()] + chance.choice(by) + stream[found.end() :]
 
 
 def change_line_ends(chance: Random, stream: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Another reading of a stream, to compare with: which calls do its bytes hold whole?
 
-It shares nothing with midstream's own reading: it has the whole stream before it, and Python's
-json.
+It shares nothing with midstream's own reading: it sees the whole stream at once, and reads with
+Python's json.
 """
 
 import json
@@ -103,6 +103,8 @@ class Fold:
                 pass
 
     def _start(self, number: int, index: Any, block: Any) -> None:
+        if isinstance(block, dict) and block.get("type") == "fallback":
+            self._open, self._doubtful = {}, []  # another model took over
         self._settle(number, True)
         match block:
             case {"type": "tool_use", "id": str(call_id), "name": str(name), **rest}:

@@ -6,14 +6,18 @@ A case is a number: `python -m tests.proof.test_mutated_captures 4711` shows one
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any
+from random import Random
+from typing import Any, get_args
 
+import anyio
 import pytest
 from msgspec.structs import replace
 
+from midstream import Agent, RunEvent
 from midstream.errors import MidstreamError, ProviderError, StreamError
+from midstream.events import Outcome, RunEnded, ToolCallReady, ToolStarted
 from midstream.messages import (
     Block,
     Message,
@@ -24,13 +28,17 @@ from midstream.messages import (
     ToolCall,
     ToolResult,
 )
+from midstream.models.model import Patience
 from midstream.providers.anthropic import AnthropicDecoder
 from midstream.providers.anthropic_request import Anthropic
 from midstream.providers.provider import HttpRequest
 from midstream.simulator import strict
+from midstream.simulator.server import Exchange, serve
 from midstream.simulator.signatures import sign
+from midstream.turn.retry import Backoff
 from midstream.turn.turn import SealedCall, State, Turn
 from midstream.wire.sse import SseDecoder
+from tests.fakes import ended, play
 from tests.proof import oracle
 from tests.proof.mutations import Case, case, names, streams
 from tests.proof.scale import at_scale
@@ -120,8 +128,10 @@ def check_message(read: Reading) -> None:
         assert all(call in sealed for call in calls), "only sealed calls have results"
         results = tuple(ToolResult(call.id, "done") for call in calls)
         asked, answer = Message("user", (Text("Hi"),)), Message("user", (*results, Text("Go on.")))
-        sent_back(asked, message, answer)
-        request = sent_back(asked, as_signed(message), answer)
+        signed = as_signed(message)
+        if signed != message:
+            sent_back(asked, message, answer)  # refused or not, it can be spelled
+        request = sent_back(asked, signed, answer)
         refused = strict.problem(request.headers, request.body)
         assert refused is None, refused
 
@@ -184,6 +194,74 @@ def test_no_spoiled_stream_makes_a_wrong_call(shard: int, record_property: Recor
         done["calls sealed in them, each held whole by its bytes"] += len(read.sealed)
     for what, count in done.items():
         record_property(what, count)
+
+
+# -- the same over a socket --------------------------------------------------------------------
+
+RUNS = at_scale(100, 2000)
+OUTCOMES = set(get_args(Outcome))
+SHORT = Patience(connect_timeout=1.0, byte_timeout=0.05, event_timeout=0.1)
+
+
+class Spoiler:
+    """A provider whose every answer is spoiled, and may end badly besides."""
+
+    def __init__(self) -> None:
+        self.chance = Random(0)
+        self.served: list[bytes] = []
+
+    async def handle(self, exchange: Exchange) -> None:
+        spoiled = case(self.chance.randrange(1 << 32))
+        self.served.append(spoiled.stream)
+        await exchange.start()
+        for chunk in spoiled.chunks:
+            await exchange.send(chunk)
+        match self.chance.randrange(12):
+            case 0 | 1:
+                await exchange.close()
+            case 2 | 3:
+                await exchange.reset()
+            case 4:
+                await exchange.client_left()
+            case _:
+                await exchange.finish()
+
+
+async def pay(amount: int = 0, to: str = "") -> str:
+    return f"paid {amount}"
+
+
+def look(at: list[Any] | None = None) -> Any:
+    return at
+
+
+@pytest.mark.anyio
+async def test_a_run_on_spoiled_streams_ends(record_property: Record) -> None:
+    provider = Spoiler()
+    calls = 0
+    async with serve(provider.handle) as url:
+        agent = Agent(
+            "anthropic:m", [pay, look], max_turns=3, api_key="k", base_url=url,
+            patience=SHORT, backoff=Backoff(max_attempts=2, base_s=0.0),
+        )  # fmt: skip
+        for seed in range(RUNS):
+            provider.chance, provider.served = Random(seed), []
+            with anyio.fail_after(10):
+                events = await play(agent.run("Go"))
+            calls += check_run(events, provider.served)
+    record_property("runs on spoiled streams over a socket, each ended once", RUNS)
+    record_property("calls in them, each held whole by the bytes", calls)
+
+
+def check_run(events: Sequence[RunEvent], served: list[bytes]) -> int:
+    assert [each for each in events if isinstance(each, RunEnded)] == [events[-1]]
+    assert ended(events).outcome in OUTCOMES
+    held = Counter((each.name, each.input) for one in served for each in oracle.calls(one))
+    ready = [each for each in events if isinstance(each, ToolCallReady)]
+    assert not Counter((each.name, oracle.canonical(each.input)) for each in ready) - held
+    started = {each.id for each in events if isinstance(each, ToolStarted)}
+    assert started <= {each.id for each in ready}
+    return len(ready)
 
 
 if __name__ == "__main__":
