@@ -22,7 +22,7 @@ from midstream.simulator.server import Exchange, serve
 from midstream.simulator.shape import Refusal
 from midstream.simulator.signatures import sign
 from midstream.turn.retry import Backoff
-from tests.fakes import ended, play, says
+from tests.fakes import ended, play, start, stop, text
 from tests.proof.scale import SOAK
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +74,7 @@ def record(kind: str, **fields: Any) -> bytes:
 
 
 LENGTH = len(answer(1))
+PAID = start() + text(0, "Paid.") + stop("end_turn")
 
 
 class Cutter:
@@ -91,7 +92,7 @@ class Cutter:
             self.refusals.append(refusal)
         await exchange.start()
         if json.loads(exchange.request.body)["messages"][1:]:
-            await exchange.send(b"".join(says("Paid.")))
+            await exchange.send(PAID)
             await exchange.finish()
             return
         place, end = self.cuts.pop(0) if self.cuts else (LENGTH, End.QUIET)
@@ -149,7 +150,7 @@ class Bank:
 PARTS = 4
 # The small form has every byte on asyncio, and every seventh on trio.
 STEP = {"asyncio": 1, "trio": 1 if SOAK else 7}
-ENDS = list(End) if SOAK else [End.CLOSE, End.RESET]
+ENDS = list(End) if SOAK else [End.QUIET, End.RESET]
 AGAIN = 1 if SOAK else 20  # every how many places the second attempt is cut as well
 
 
