@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.nursery import Nursery
+
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
@@ -30,6 +32,13 @@ def captures() -> Path:
     if not folder.is_dir():
         missing("no recorded streams here: MIDSTREAM_CAPTURES names their folder")
     return folder
+
+
+@pytest.fixture
+def nursery(tmp_path: Path) -> Iterator[Nursery]:
+    made = Nursery(tmp_path)
+    yield made
+    made.close()
 
 
 def missing(reason: str) -> None:

@@ -4,14 +4,12 @@ import os
 import subprocess
 import sys
 import threading
-import uuid
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
-import psutil
 import pytest
 
 from midstream import tool
@@ -19,52 +17,11 @@ from midstream.agent.run import Run
 from midstream.events import ToolFinished
 from midstream.tools.children import Children
 from tests.fakes import Do, provider, says, start, stop, tool_use
+from tests.nursery import Nursery
 
 pytestmark = pytest.mark.anyio
 # Popen says so when it is dropped; the process is in good hands, or dead.
 still_running = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
-
-
-class Nursery:
-    """Writes scripts whose processes report when they run, and finds those that are alive.
-
-    Every process is called `sleep 1000.MARK`, or names the mark in its arguments.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.mark = f"1000.{uuid.uuid4().int % 10**12:012}"
-        self.door = folder / "door"
-        os.mkfifo(self.door)
-        self._reports = os.open(self.door, os.O_RDWR | os.O_NONBLOCK)
-        self.child = f"sh -c 'echo >>{self.door}; exec sleep {self.mark}'"
-        self.deaf = f"""sh -c 'trap "" TERM INT HUP; echo >>{self.door}; exec sleep {self.mark}'"""
-
-    async def reported(self, count: int) -> None:
-        with anyio.fail_after(20):
-            while count > 0:
-                await anyio.wait_readable(self._reports)
-                count -= len(os.read(self._reports, count))
-
-    def alive(self) -> list[str]:
-        found = []
-        for each in psutil.process_iter(["cmdline", "status"]):
-            words = " ".join(each.info["cmdline"] or ())
-            if self.mark in words and each.info["status"] != psutil.STATUS_ZOMBIE:
-                found.append(words)
-        return found
-
-    def close(self) -> None:
-        os.close(self._reports)
-        for each in psutil.process_iter(["cmdline"]):
-            if self.mark in " ".join(each.info["cmdline"] or ()):
-                each.kill()
-
-
-@pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
-    made = Nursery(tmp_path)
-    yield made
-    made.close()
 
 
 @asynccontextmanager
@@ -223,26 +180,24 @@ async def on_the_event_loop(nursery: Nursery) -> None:
 
 
 WAYS = [
-    asyncio_exec,
-    asyncio_shell_in_a_task,
-    asyncio_thread,
-    trio_process,
-    trio_thread,
-    anyio_open,
-    anyio_thread,
-    on_the_event_loop,
+    pytest.param("asyncio", asyncio_exec, id="asyncio's exec"),
+    pytest.param("asyncio", asyncio_shell_in_a_task, id="asyncio's shell, in a task of its own"),
+    pytest.param("asyncio", asyncio_thread, id="a thread of asyncio's"),
+    pytest.param("trio", trio_process, id="trio's"),
+    pytest.param("trio", trio_thread, id="a thread of trio's"),
+    *(
+        pytest.param(backend, way, id=f"{way.__name__} on {backend}")
+        for way in (anyio_open, anyio_thread, on_the_event_loop)
+        for backend in ("asyncio", "trio")
+    ),
 ]
 
 
 @still_running
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("anyio_backend", "way"), WAYS, indirect=["anyio_backend"])
 async def test_whichever_library_starts_them(
-    way: Callable[[Nursery], Any], nursery: Nursery, anyio_backend: str
+    way: Callable[[Nursery], Any], nursery: Nursery
 ) -> None:
-    library = way.__name__.partition("_")[0]
-    if library in ("asyncio", "trio") and library != anyio_backend:
-        pytest.skip(f"{library}'s own")
-
     async def act() -> None:
         await way(nursery)
 
@@ -352,6 +307,27 @@ async def test_a_process_that_was_just_starting_dies_as_soon_as_it_has_started(
         await anyio.to_thread.run_sync(gate.write_text, "\n")
         assert await anyio.to_thread.run_sync(over.wait, 10)
         assert nursery.alive() == []
+
+
+async def test_os_system_is_a_process_of_the_call_too(nursery: Nursery) -> None:
+    codes: list[int] = []
+    go_on, over = threading.Event(), threading.Event()
+
+    def act() -> None:
+        codes.extend(os.system(command) for command in ("exit 3", "kill -9 $$", nursery.child))
+        go_on.set()
+        over.wait(20)
+
+    async with running(act) as run:
+        await nursery.reported(1)
+        run.cancel()
+        await run
+        assert nursery.alive() == []
+        assert await anyio.to_thread.run_sync(go_on.wait, 10)
+        over.set()
+    assert [os.waitstatus_to_exitcode(code) for code in codes] == [3, -9, -9]
+    elsewhere = os.system("exit 4")  # noqa: ASYNC221
+    assert os.waitstatus_to_exitcode(elsewhere) == 4
 
 
 # -- what is left alone ------------------------------------------------------------------------

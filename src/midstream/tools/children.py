@@ -2,13 +2,15 @@
 
 `subprocess.Popen.__init__` is wrapped once, when the first tool runs, as error trackers do it. Else
 nobody could know what a plain function in a thread has started, and asyncio, trio and anyio start
-their processes through it as well. The wrapper does nothing outside a call; inside one it notes the
-process with that call, and refuses to start one once the call was stopped. Which call it is tells a
-ContextVar, which threads and tasks inherit where they copy the context: `in_thread`,
-`asyncio.to_thread` and `anyio.to_thread` do, a bare `threading.Thread` does not.
+their processes through it as well (and so does `os.system`, which is wrapped too). The wrapper does
+nothing outside a call; inside one it notes the process with that call, and refuses to start one
+once the call was stopped. Which call it is tells a ContextVar, which threads and tasks inherit
+where they copy the context: `in_thread`, `asyncio.to_thread` and `anyio.to_thread` do, a bare
+`threading.Thread` does not.
 """
 
 import errno
+import os
 import subprocess
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -45,7 +47,7 @@ class Children:
     @contextmanager
     def noted(self) -> Generator[None]:
         """What starts in this context is the call's."""
-        _wrap_popen()
+        _wrap()
         token = _current.set(self)
         try:
             yield
@@ -125,19 +127,38 @@ _wrapping = Lock()
 _wrapped = False
 
 
-def _wrap_popen() -> None:
+def _wrap() -> None:
     global _wrapped
     with _wrapping:
-        if _wrapped:
-            return
-        _wrapped = True
-        original = subprocess.Popen.__init__
+        if not _wrapped:
+            _wrapped = True
+            _wrap_popen()
+            if os.name == "posix":
+                _wrap_system()
 
-        @wraps(original)
-        def init(self: "subprocess.Popen[Any]", *args: Any, **kwargs: Any) -> None:
-            if children := _current.get():
-                children.start(self, partial(original, self, *args, **kwargs))
-            else:
-                original(self, *args, **kwargs)
 
-        subprocess.Popen.__init__ = init  # type: ignore[method-assign]
+def _wrap_popen() -> None:
+    original = subprocess.Popen.__init__
+
+    @wraps(original)
+    def init(self: "subprocess.Popen[Any]", *args: Any, **kwargs: Any) -> None:
+        if children := _current.get():
+            children.start(self, partial(original, self, *args, **kwargs))
+        else:
+            original(self, *args, **kwargs)
+
+    subprocess.Popen.__init__ = init  # type: ignore[method-assign]
+
+
+def _wrap_system() -> None:
+    """C's system() makes the whole program deaf to Ctrl-C while it runs."""
+    original = os.system  # pyright: ignore[reportDeprecated]
+
+    @wraps(original)
+    def system(command: Any) -> int:
+        if not _current.get():
+            return original(command)
+        code = subprocess.call(command, shell=True)
+        return code << 8 if code >= 0 else -code
+
+    os.system = system

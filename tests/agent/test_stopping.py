@@ -1,0 +1,105 @@
+"""No call starts once the run was stopped, whatever it was waiting for."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from midstream import tool
+from midstream.agent.run import Run
+from midstream.events import ApprovalRequested, TextDelta, ToolStarted
+from tests.fakes import Do, provider, says, start, text, tool_use
+
+pytestmark = pytest.mark.anyio
+
+# What the second call waits for: options of the tool, and of the agent.
+WAITING: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a slot": ({}, {"max_parallel_tools": 1}),
+    "the one before it": ({"serial": "lane"}, {}),
+    "the end of the response": ({"hold": True}, {}),
+    "an approval": ({"approval": True}, {}),
+}
+
+
+async def cancel(run: Run) -> None:
+    run.cancel()
+    await run
+
+
+async def interrupt(run: Run) -> None:
+    run.interrupt("Stop")
+    await run
+
+
+async def leave(run: Run) -> None:
+    pass  # its context ends with the test's
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("how", [cancel, interrupt, leave])
+@pytest.mark.parametrize("waiting", WAITING)
+async def test_a_call_that_waits_never_starts(
+    waiting: str, how: Callable[[Run], Awaitable[None]], plain: bool
+) -> None:
+    started: list[str] = []
+    began, freed = anyio.Event(), anyio.Event()
+    options, settings = WAITING[waiting]
+
+    async def first() -> None:
+        began.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            freed.set()  # what the second one waits for is there now
+
+    def act() -> None:
+        started.append("plain")
+
+    async def act_async() -> None:
+        started.append("async")
+
+    tools = [
+        tool(first, serial=options.get("serial")),
+        tool(act if plain else act_async, name="second", **options),
+    ]
+    calls = [tool_use(0, "a", "first", "{}"), began, tool_use(1, "b", "second", "{}")]
+    async with provider([start(), *calls, text(2, "Hm"), Do.STALL], says("Ok.")) as world:
+        async with world.agent(tools, **settings).run("Go") as run:
+            wanted = {TextDelta, ToolStarted}
+            if "approval" in options:
+                wanted.add(ApprovalRequested)
+            async for event in run:
+                wanted.discard(type(event))
+                if not wanted:
+                    break
+            await anyio.wait_all_tasks_blocked()
+            await how(run)
+        assert freed.is_set()
+    await anyio.wait_all_tasks_blocked()
+    assert started == []
+    results = {result.call_id: str(result.output) for result in answers(run)}
+    assert results["b"].startswith("Not started")
+
+
+def answers(run: Run) -> list[Any]:
+    blocks = [block for message in run.session.messages for block in message.blocks]
+    return [block for block in blocks if type(block).__name__ == "ToolResult"]
+
+
+async def test_a_call_that_arrives_after_the_cancel_never_starts() -> None:
+    started: list[str] = []
+
+    @tool
+    async def act() -> None:
+        started.append("act")
+
+    sent = start() + text(0, "Hm") + tool_use(1, "a", "act", "{}") + text(2, "x")
+    async with provider([sent, Do.STALL]) as world:
+        async with world.agent([act]).run("Go") as run:
+            async for event in run:
+                if event.type == "turn_started":
+                    await world.asked.wait()
+                    run.cancel()
+    assert started == []
+    assert run.outcome == "cancelled"
