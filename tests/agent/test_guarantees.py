@@ -418,6 +418,23 @@ async def test_a_stop_reason_never_heard_of_is_not_taken_for_success() -> None:
     assert "on_strike" in end.error.message
 
 
+async def test_a_call_that_nobody_understands_is_not_taken_for_success() -> None:
+    answer = [start(), block(0, {"type": "tool_use_2", "id": "a"}), stop("tool_use")]
+    async with provider(answer) as world:
+        end = await world.agent().run("Work")
+    assert end.outcome == "failed"
+    assert end.error is not None
+    assert end.error.type == "unknown_call"
+
+
+async def test_a_block_whose_type_was_damaged_is_asked_for_again() -> None:
+    damaged = [start(), text(0, "Hm").replace(b'"text", "text"', b'"te\xfft", "text"')]
+    async with provider([*damaged, stop("end_turn")], says("Well.")) as world:
+        events = await play(world.agent().run("Work"))
+    assert ended(events).text == "Well."
+    assert "no type" in reasons(events)[0]
+
+
 # -- a tool fails ------------------------------------------------------------------------------
 
 

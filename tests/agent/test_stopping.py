@@ -66,13 +66,10 @@ async def test_a_call_that_waits_never_starts(
     calls = [tool_use(0, "a", "first", "{}"), began, tool_use(1, "b", "second", "{}")]
     async with provider([start(), *calls, text(2, "Hm"), Do.STALL], says("Ok.")) as world:
         async with world.agent(tools, **settings).run("Go") as run:
-            wanted = {TextDelta, ToolStarted}
+            wanted: set[type] = {TextDelta, ToolStarted}
             if "approval" in options:
                 wanted.add(ApprovalRequested)
-            async for event in run:
-                wanted.discard(type(event))
-                if not wanted:
-                    break
+            await told(run, wanted)
             await anyio.wait_all_tasks_blocked()
             await how(run)
         assert freed.is_set()
@@ -80,6 +77,14 @@ async def test_a_call_that_waits_never_starts(
     assert started == []
     results = {result.call_id: str(result.output) for result in answers(run)}
     assert results["b"].startswith("Not started")
+
+
+async def told(run: Run, wanted: set[type]) -> None:
+    """Read until an event of each kind has come."""
+    async for event in run:
+        wanted.discard(type(event))
+        if not wanted:
+            return
 
 
 def answers(run: Run) -> list[Any]:

@@ -250,7 +250,10 @@ class Loop:
             case StopReason.UNKNOWN:
                 words = f"the provider stopped for an unknown reason: {self._turn.stop_word}"
                 return "failed", RunError("unknown_stop", words)
-            case StopReason.END_TURN | StopReason.STOP_SEQUENCE | StopReason.TOOL_USE:
+            case StopReason.TOOL_USE:
+                words = "the model asked for a tool in a way that midstream does not know"
+                return "failed", RunError("unknown_call", words)
+            case StopReason.END_TURN | StopReason.STOP_SEQUENCE:
                 return "completed", None
 
     # -- when it is stopped --------------------------------------------------------------------

@@ -151,6 +151,8 @@ class AnthropicDecoder:
             case {"type": "tool_use"}:
                 raise ProtocolError(f"malformed: {block!r:.200}")
             case {"type": str(kind)}:
+                if not kind.isascii():  # damaged on its way: sent back, it would be refused
+                    raise ProtocolError(f"a block of no type: {kind!r:.200}")
                 if kind == "fallback":
                     to = _part(block, "to", dict[str, Any]) or {}
                     yield HandedOver(str(to.get("model") or ""))
