@@ -159,20 +159,20 @@ async def test_no_answer_takes_more_memory_than_its_limit(name: str) -> None:
 
 # -- slow drips --------------------------------------------------------------------------------
 
-IMPATIENT = Patience(byte_timeout=0.5, event_timeout=1.0)
+IMPATIENT = Patience(byte_timeout=0.4, event_timeout=1.6)
 EVERY_S = 0.1
 NOTHING_SAID = event("content_block_delta", index=0, delta={"type": "text_delta", "text": ""})
 DRIPS: list[Any] = [
-    pytest.param(b"", STATUS_LINE + b"x-padding: " + b"x" * 1000, 1.0, id="headers"),
-    pytest.param(CHUNKED, b"0" * 1000, 1.0, id="the size of a chunk"),
-    pytest.param(CHUNKED, b"", 0.5, id="nothing"),
-    pytest.param(None, b"data: " + b"x" * 1000, 1.0, id="a record"),
-    pytest.param(None, b": x\n" * 1000, 1.0, id="comments"),
-    pytest.param(None, [event("ping")] * 1000, 1.0, id="pings"),
-    pytest.param(None, [NOTHING_SAID] * 1000, 1.0, id="deltas without text"),
-    pytest.param(None, [event("never_heard_of")] * 1000, 1.0, id="events never heard of"),
-    pytest.param(500, b"x" * 1000, 0.5, id="an error's explanation"),
-    pytest.param(200, b"x" * 1000, 0.5, id="an answer that is no stream"),
+    pytest.param(b"", STATUS_LINE + b"x-padding: " + b"x" * 1000, 1.6, id="headers"),
+    pytest.param(CHUNKED, b"0" * 1000, 1.6, id="the size of a chunk"),
+    pytest.param(CHUNKED, b"", 0.4, id="nothing"),
+    pytest.param(None, b"data: " + b"x" * 1000, 1.6, id="a record"),
+    pytest.param(None, b": x\n" * 1000, 1.6, id="comments"),
+    pytest.param(None, [event("ping")] * 1000, 1.6, id="pings"),
+    pytest.param(None, [NOTHING_SAID] * 1000, 1.6, id="deltas without text"),
+    pytest.param(None, [event("never_heard_of")] * 1000, 1.6, id="events never heard of"),
+    pytest.param(500, b"x" * 1000, 0.4, id="an error's explanation"),
+    pytest.param(200, b"x" * 1000, 0.4, id="an answer that is no stream"),
 ]
 
 
@@ -200,7 +200,7 @@ async def test_a_drip_is_cut_on_time(head: Any, drops: Any, seconds: float) -> N
         end = await agent.run("Hi")
         took = anyio.current_time() - began
     assert end.outcome == "failed"
-    assert seconds - 0.1 < took < seconds + 0.9
+    assert seconds - 0.1 < took < seconds + 1.0
 
 
 async def test_a_drip_behind_the_last_event_holds_up_nobody() -> None:
@@ -228,10 +228,10 @@ async def test_a_callers_deadline_is_kept_whatever_goes_on_talking() -> None:
     async with serve(handle) as url:
         run = answering(url).agent(patience=IMPATIENT).run("Hi")
         began = anyio.current_time()
-        with anyio.move_on_after(1.5):
+        with anyio.move_on_after(2.0):
             await run
         took = anyio.current_time() - began
-    assert took < 2.5
+    assert took < 3.5
     assert run.outcome == "cancelled"
     assert run.text.startswith("word word "), "longer than the event timeout, and kept"
 
