@@ -79,6 +79,9 @@ class ToolCalls:
         except BaseException as error:  # the user's function of the input raised, whatever it was
             call.refuse(in_words(error), self._bench)
             return
+        if self._stopped:  # by that function
+            call.refuse(f"Not started: {self._stopped}.", self._bench)
+            return
         self._ledger[call.key] = call
         if queue is not None:
             call.before, self._queues[queue] = self._queues.get(queue), call
