@@ -42,6 +42,11 @@ SHAPES: dict[str, tuple[str, int, dict[str, Any]]] = {
     "a session of its own": ("{child} & {child} | cat", 2, {"start_new_session": True}),
     "a group whose leader is dead": ("{child} & {child} & true", 2, {"process_group": 0}),
     "a session inside": ("setsid {child} & {child}", 2, {}),
+    "a session inside a group whose leader is dead": (
+        "(setsid {child} & {child} & wait) & true",
+        2,
+        {"process_group": 0},
+    ),
     "deaf to every polite signal": ("{deaf} & {deaf}", 2, {}),
     "forking": ("for i in $(seq 300); do {child} & done; wait", 5, {}),
 }

@@ -126,11 +126,10 @@ class Call:
             words = to_output(in_words(error), tool.max_output)
             return self._answer(words, is_error=True)
         finally:
-            with anyio.CancelScope(shield=True):
-                self._children.leave()
-                if self._children.stopped:
+            if self._children.stopped:
+                with anyio.CancelScope(shield=True):
                     await self._settled.wait()
-                self._halt.set()
+            self._halt.set()
 
     async def _watch(self, limit_s: float | None) -> None:
         """Stop the tool once it is cancelled or late.

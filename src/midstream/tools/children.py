@@ -15,7 +15,6 @@ import subprocess
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from enum import Enum
 from functools import partial, wraps
 from threading import Condition, Lock
 from typing import TYPE_CHECKING, Any
@@ -28,17 +27,15 @@ if TYPE_CHECKING:
 STARTING_S = 0.5  # how long it is waited for processes that are just starting
 
 
-class State(Enum):
-    OPEN = "processes are noted"
-    LEFT = "the call has ended; its processes are their owner's business"
-    STOPPED = "the call was stopped; no process starts any more"
-
-
 class Children:
-    """The processes of one call."""
+    """The processes of one call. A call that ends by itself leaves them alone.
+
+    Attributes:
+        stopped: the call was; no process starts any more.
+    """
 
     def __init__(self) -> None:
-        self._state = State.OPEN
+        self.stopped = False
         self._changed = Condition()
         self._starting = 0
         self._noted: Processes = {}
@@ -55,22 +52,13 @@ class Children:
             _current.reset(token)
 
     @property
-    def stopped(self) -> bool:
-        return self._state is State.STOPPED
-
-    @property
     def any(self) -> bool:
         return bool(self._noted or self._starting)
-
-    def leave(self) -> None:
-        """The call has ended by itself: what it has started may go on."""
-        if not self.stopped:
-            self._state, self._noted = State.LEFT, {}
 
     def stop(self) -> None:
         """From here on no process starts. Those that there are still run."""
         with self._changed:
-            self._state = State.STOPPED
+            self.stopped = True
 
     async def freeze(self) -> None:
         """Let none of them go on; none of them is dead yet."""
@@ -111,8 +99,7 @@ class Children:
         finally:
             with self._changed:
                 self._starting -= 1
-                if self._state is not State.LEFT:
-                    self._noted |= started
+                self._noted |= started
                 self._changed.notify_all()
         if self._trees:  # too late to be among them
             Trees(started).kill()
