@@ -43,20 +43,16 @@ class Proxy:
         )
         tape = Tape(self._recorder, asked_at)
         self._recorder.put(tape.n, asked_at - self._began_at, request)
-        ending = Ending("client left")
         try:
             async with task_group() as tasks:
-                tasks.start_soon(_leave, exchange, tasks.cancel_scope)
-                ending = await self._ask(exchange, request, tape)
+                tasks.start_soon(_leave, exchange, tape, tasks.cancel_scope)
+                tape.end(await self._ask(exchange, request, tape))
                 tasks.cancel_scope.cancel()
         except ClientLeft:
-            pass
-        except anyio.get_cancelled_exc_class():
-            ending = Ending("cut", "the recorder was stopped")
-            raise
+            tape.end(Ending("client left"))
         finally:
-            # A client that has all the bytes it was promised may leave before we are done.
-            tape.put(Ending("whole") if tape.missing == 0 else ending)
+            ending = tape.end(Ending("cut", "the recorder was stopped"))
+            tape.put(ending)
         # The client is left as the provider left us; not before nobody listens to it any more.
         match ending.how:
             case "reset":
@@ -99,17 +95,23 @@ class Tape:
 
     def __init__(self, recorder: Recorder, asked_at: float) -> None:
         self.n = recorder.number()
-        self.missing: int | None = None  # bytes of a promised length that are not yet sent
         self._recorder = recorder
         self._asked_at = asked_at
+        self._ending: Ending | None = None
 
     def put(self, seen: Seen, at: float | None = None) -> None:
         at = anyio.current_time() if at is None else at
         self._recorder.put(self.n, at - self._asked_at, seen)
 
+    def end(self, ending: Ending) -> Ending:
+        """The exchange's end: the first that is told. What comes of it is not another."""
+        self._ending = self._ending or ending
+        return self._ending
 
-async def _leave(exchange: Exchange, scope: anyio.CancelScope) -> None:
+
+async def _leave(exchange: Exchange, tape: Tape, scope: anyio.CancelScope) -> None:
     await exchange.client_left()
+    tape.end(Ending("client left"))
     scope.cancel()
 
 
@@ -118,21 +120,23 @@ async def _pass_on(exchange: Exchange, response: httpx2.Response, tape: Tape) ->
     tape.put(Head(response.status_code, headers))
     if not has_body(exchange.request.method, response.status_code):
         await exchange.respond(response.status_code, headers, b"")
-        return Ending("whole")
+        return tape.end(Ending("whole"))
     await exchange.start(response.status_code, headers)
-    if (length := headers.get("content-length", "")).isdecimal():
-        tape.missing = int(length)
+    length = headers.get("content-length", "")
+    missing = int(length) if length.isdecimal() else None
     try:
         async with aclosing(response.aiter_raw()) as chunks:
             async for chunk in chunks:
                 came_at = anyio.current_time()
                 await exchange.send(chunk)
                 tape.put(chunk, came_at)
-                tape.missing = tape.missing and tape.missing - len(chunk)
+                missing = missing and missing - len(chunk)
+                if missing == 0:  # the client, too, knows that this is all, and may leave
+                    tape.end(Ending("whole"))
     except httpx2.TransportError as error:
         return _broken_off(error)
     await exchange.finish()
-    return Ending("whole")
+    return tape.end(Ending("whole"))
 
 
 def _broken_off(error: httpx2.TransportError) -> Ending:

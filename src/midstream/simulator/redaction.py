@@ -86,7 +86,7 @@ class Redactor:
     def pieces(self, pieces: Sequence[bytes]) -> list[bytes]:
         """Pieces of one text; a secret that lies across several is taken out of each."""
         joined = b"".join(pieces)
-        spans = sorted(self._secrets(joined))
+        spans = _merged(sorted(self._secrets(joined)))
         if not spans:
             return list(pieces)
         kept: list[bytes] = []
@@ -149,6 +149,16 @@ def _end_of_key(data: bytes, start: int) -> int:
 def _inside_a_word(data: bytes, at: int) -> bool:
     before = _WITHIN_A_WORD.match(data, at - 1) if at else None
     return before is not None and not _ESCAPE.match(data, max(0, at - 2), at)
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    apart: list[tuple[int, int]] = []
+    for first, last in spans:
+        if apart and first < apart[-1][1]:
+            apart[-1] = apart[-1][0], max(last, apart[-1][1])
+        else:
+            apart.append((first, last))
+    return apart
 
 
 def _without(joined: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> bytes:
