@@ -266,16 +266,10 @@ async def test_what_was_recorded_plays_back_to_the_same_bytes(path: Path) -> Non
 
 
 async def test_an_agent_can_be_tested_against_it() -> None:
-    events = (
-        'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"m"}}\n\n'
-    )
-    played = recording(exchange(1, events, content_type="text/event-stream"))
-    playback = Playback(played)
-
-    async def handle(asked: Exchange) -> None:
-        await playback.handle(asked)
-
-    async with serve(handle) as url:
+    error = '{"type":"error","error":{"type":"overloaded_error","message":"m"}}'
+    one = exchange(1, f"event: error\ndata: {error}\n\n", content_type="text/event-stream")
+    playback = Playback(recording(one))
+    async with serve(playback.handle) as url:
         ended = await Agent("anthropic:m", api_key="k", base_url=url).run("Hi")
     # The overload is tried again, and for that there is no answer: which is not tried again.
     assert len(playback.requests) == 2

@@ -3,13 +3,12 @@
 import errno
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 
 import anyio
 import msgspec
 
-from midstream.concurrency import task_group
 from midstream.errors import ConfigurationError
 from midstream.simulator.server import (
     EVENT_STREAM,
@@ -27,28 +26,20 @@ async def host(handler: Handler, address: tuple[str, int], hint: Callable[[str],
     Raises:
         ConfigurationError: it is not possible to listen there.
     """
-    stopped = anyio.Event()
-    async with task_group() as tasks:
-        tasks.start_soon(_obey_signals, stopped)
-        async with AsyncExitStack() as stack:
-            try:
-                url = await stack.enter_async_context(serve(reported(handler), *address))
-            except OSError as error:
-                raise ConfigurationError(_words(error, *address)) from error
-            sys.stdout.write(f"{url}\n")
-            sys.stdout.flush()
-            note(f"midstream: {hint(url)}; Ctrl-C ends it")
-            await stopped.wait()
-        tasks.cancel_scope.cancel()
-
-
-async def _obey_signals(stopped: anyio.Event) -> None:
-    with (
-        suppress(NotImplementedError),  # on Windows, where Ctrl-C arrives as KeyboardInterrupt
-        anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
-    ):
-        async for _ in signals:
-            stopped.set()
+    async with AsyncExitStack() as stack:
+        # Before the URL is out: whoever reads it may stop us at once.
+        stopped: Callable[[], Awaitable[object]] = anyio.sleep_forever
+        with suppress(NotImplementedError):  # on Windows, where Ctrl-C is a KeyboardInterrupt
+            signals = stack.enter_context(anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM))
+            stopped = signals.__anext__
+        try:
+            url = await stack.enter_async_context(serve(reported(handler), *address))
+        except OSError as error:
+            raise ConfigurationError(_words(error, *address)) from error
+        sys.stdout.write(f"{url}\n")
+        sys.stdout.flush()
+        note(f"midstream: {hint(url)}; Ctrl-C ends it")
+        await stopped()
 
 
 def point(url: str, upstream: str = "") -> str:
