@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import anyio
 import anyio.lowlevel
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from midstream import Agent, Run, ToolContext
