@@ -20,6 +20,7 @@ from midstream.agent.tally import (
     Figures,
     Tally,
     calls_of,
+    has_opaque,
     kept,
     know_prices,
     price_usd,
@@ -250,10 +251,10 @@ class Loop:
             case StopReason.UNKNOWN:
                 words = f"the provider stopped for an unknown reason: {self._turn.stop_word}"
                 return "failed", RunError("unknown_stop", words)
-            case StopReason.TOOL_USE:
+            case StopReason.TOOL_USE if has_opaque(self._turn.message()):
                 words = "the model asked for a tool in a way that midstream does not know"
                 return "failed", RunError("unknown_call", words)
-            case StopReason.END_TURN | StopReason.STOP_SEQUENCE:
+            case StopReason.END_TURN | StopReason.STOP_SEQUENCE | StopReason.TOOL_USE:
                 return "completed", None
 
     # -- when it is stopped --------------------------------------------------------------------

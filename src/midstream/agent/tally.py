@@ -99,6 +99,10 @@ def calls_of(message: Message) -> list[ToolCall]:
     return [block for block in message.blocks if isinstance(block, ToolCall)]
 
 
+def has_opaque(message: Message) -> bool:
+    return any(isinstance(block, Opaque) for block in message.blocks)
+
+
 def answer_to(
     message: Message, results: Sequence[ToolResult], notes: Sequence[str]
 ) -> tuple[Message | None, bool]:

@@ -5,7 +5,7 @@ Every function here may wait for the disk; what runs in an event loop calls them
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -151,7 +151,7 @@ class Database:
     # -- the connection ------------------------------------------------------------------------
 
     @contextmanager
-    def _asking(self) -> Iterator[sqlite3.Connection]:
+    def _asking(self) -> Generator[sqlite3.Connection]:
         with self._lock:
             try:
                 yield self._connected()
@@ -160,7 +160,7 @@ class Database:
                 raise SessionError(words, kind="session_unreadable") from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Generator[sqlite3.Connection]:
         with self._asking() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:

@@ -6,7 +6,7 @@ holds it under such a name, or if it looks like a key.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote_plus
 
 REDACTED = "[redacted]"
@@ -63,19 +63,15 @@ class Redactor:
 
     def members(self, value: Any) -> Any:
         """A JSON value, without the strings whose name in an object says that they are secret."""
-        match value:
-            case dict():
-                return {
-                    # A lone "key" is more often one of a keyboard or a map than one to a door.
-                    name: REDACTED
-                    if isinstance(inner, str) and telling(name) and name != "key"
-                    else self.members(inner)
-                    for name, inner in value.items()
-                }  # fmt: skip
-            case list():
-                return [self.members(inner) for inner in value]
-            case _:
-                return value
+        if isinstance(value, list):
+            items: list[Any] = value
+            return [self.members(inner) for inner in items]
+        if not isinstance(value, dict):
+            return value
+        fields = cast("dict[str, Any]", value)
+        # A lone "key" is more often one of a keyboard or a map than one to a door.
+        secret = {n for n, v in fields.items() if isinstance(v, str) and telling(n) and n != "key"}
+        return {n: REDACTED if n in secret else self.members(v) for n, v in fields.items()}
 
     def text(self, text: str) -> str:
         return self.data(text.encode(errors="surrogateescape")).decode(errors="replace")

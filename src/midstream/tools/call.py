@@ -101,7 +101,7 @@ class Call:
         Args:
             place: names the turn within its session; part of the idempotency key.
         """
-        self.written = True
+        self.written, problem = True, ""
         with anyio.CancelScope(shield=True):
             problem = await bench.began(self.asked, self.key[2], tool.effects)
         await checkpoint_if_cancelled()

@@ -275,8 +275,10 @@ class Turn:
     def take(self) -> list[tuple[int, Block | None]]:
         """What `settled` has gained since the last time, by block; None for a block it has lost."""
         gone, self._gone = self._gone, []
-        gained = [(index, self._blocks[index].take()) for index in sorted(self._blocks)]
-        return [(i, None) for i in gone] + [(i, block) for i, block in gained if block]
+        taken: list[tuple[int, Block | None]] = [(index, None) for index in gone]
+        gained = ((index, self._blocks[index].take()) for index in sorted(self._blocks))
+        taken += [(index, block) for index, block in gained if block]
+        return taken
 
     def _message(self, *, cut: bool) -> Message:
         ordered = [self._blocks[index] for index in sorted(self._blocks)]
