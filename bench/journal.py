@@ -44,7 +44,7 @@ async def note(text: str) -> str:
 
 
 def stream(seconds: float) -> Schedule:
-    texts = [text_delta(0, "word ") for _ in range(int(seconds / APART_S))]
+    texts = [text_delta(0, f"{i} ") for i in range(1, int(seconds / APART_S) + 1)]
     call = [block_start(1, "call_1", "note"), input_delta(1, '{"text": "x"}'), block_stop(1)]
     steps = [(i * APART_S, data) for i, data in enumerate(texts, 1)]
     last = steps[-1][0]
@@ -58,18 +58,18 @@ def stream(seconds: float) -> Schedule:
 async def measure(server: Server, session: Session) -> tuple[float, list[float]]:
     """One run: its CPU in seconds, and the delay of each text event in seconds."""
     agent = Agent("anthropic:m", [note], api_key="k", base_url=server.url("stream"))
-    arrived: list[float] = []
+    arrived: dict[int, float] = {}
     began = time.process_time()
     async with agent.run("Go", session) as run:
         async for event in run:
-            if isinstance(event, TextDelta) and event.text == "word ":
-                arrived += [time.monotonic()]
+            if isinstance(event, TextDelta) and event.text[0].isdigit():
+                arrived[int(event.text.split()[-1])] = time.monotonic()  # deltas may be joined
     cpu = time.process_time() - began
     assert run.outcome == "completed"
     assert run.ended is not None
     assert run.ended.error is None
-    written = [each["t"] for each in server.log() if each.get("number", 0) > 0]
-    return cpu, [then - when for when, then in zip(written, arrived, strict=False)]
+    written = {each["number"]: each["t"] for each in server.log() if each["what"] == "step"}
+    return cpu, [then - written[number] for number, then in arrived.items() if number]
 
 
 def opened_ms(journal: Journal, name: str) -> float:

@@ -6,7 +6,7 @@ holds it under such a name, or if it looks like a key.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 from urllib.parse import unquote_plus
 
 REDACTED = "[redacted]"
@@ -63,9 +63,8 @@ class Redactor:
 
     def members(self, value: Any) -> Any:
         """A JSON value, without the strings whose name in an object says that they are secret."""
-        if isinstance(value, list):
-            items: list[Any] = value
-            return [self.members(inner) for inner in items]
+        if _is_list(value):
+            return [self.members(inner) for inner in value]
         if not isinstance(value, dict):
             return value
         fields = cast("dict[str, Any]", value)
@@ -122,6 +121,10 @@ class Redactor:
                 end = _end_of_key(data, at + len(word))
                 if end - at - len(word) >= SHORTEST and not _inside_a_word(data, at):
                     yield at, end
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def telling(name: str) -> bool:
