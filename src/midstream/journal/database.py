@@ -39,7 +39,7 @@ ENCODER = msgspec.json.Encoder()
 DECODER: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
 
 
-class Row(Struct, frozen=True):
+class Row(Struct, frozen=True, gc=False):
     """A record and its place: `n` from 1 in its session, `at` in seconds since 1970."""
 
     n: int

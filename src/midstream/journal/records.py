@@ -15,7 +15,7 @@ NOTE = (
 )
 
 
-class Record(Struct, frozen=True, tag_field="record", tag=snake, omit_defaults=True):
+class Record(Struct, frozen=True, gc=False, tag_field="record", tag=snake, omit_defaults=True):
     """Base of every record; the class name, in snake case, is its tag."""
 
     @property
