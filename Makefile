@@ -11,11 +11,11 @@ help:  ## List these
 demo: .venv/run  ## See it: a scripted model, real sockets, two real tools; needs no key
 	@$(BIN)/midstream demo
 
-test: .venv/dev  ## Run the tests
-	$(BIN)/pytest
+test: .venv/dev  ## Run the tests, one process a core
+	$(BIN)/pytest -n auto --dist worksteal
 
 soak: .venv/dev  ## Run the proofs of tests/proof at length (docs/reliability.md)
-	MIDSTREAM_SOAK=1 $(BIN)/pytest tests/proof --timeout 7200 --durations 0
+	MIDSTREAM_SOAK=1 $(BIN)/pytest tests/proof -n auto --dist worksteal --timeout 7200 --durations 10
 
 check: .venv/dev  ## Lint, types, layers
 	$(BIN)/ruff check
