@@ -8,7 +8,7 @@ import pytest
 
 from midstream import tool
 from midstream.agent.run import Run
-from midstream.events import ApprovalRequested, TextDelta, ToolStarted
+from midstream.events import ApprovalRequested, TextDelta, ToolFinished, ToolStarted
 from tests.fakes import Do, provider, says, start, text, tool_use
 
 pytestmark = pytest.mark.anyio
@@ -106,3 +106,23 @@ async def test_a_call_that_was_on_its_way_when_the_run_was_stopped_never_starts(
             await run
     assert started == []
     assert [str(each.output)[:11] for each in answers(run)] == ["Not started"] * 2
+
+
+async def test_what_a_lost_answer_paid_is_not_told_as_not_started() -> None:
+    run: Run
+
+    async def pay() -> str:
+        return "paid"
+
+    def lane() -> None:
+        run.cancel()
+
+    halt = tool(notes([], plain=False), name="halt", serial=lane)
+    lost = [start(), tool_use(0, "a", "pay", "{}"), paid := anyio.Event(), Do.CUT]
+    again = [start() + tool_use(0, "b", "halt", "{}") + tool_use(1, "c", "pay", "{}"), Do.STALL]
+    async with provider(lost, again) as world:
+        async with world.agent([pay, halt]).run("Go") as run:
+            async for event in run:
+                if isinstance(event, ToolFinished):
+                    paid.set()
+    assert [str(each.output)[:11] for each in answers(run)] == ["Not started", "paid"]

@@ -137,18 +137,22 @@ class Call:
         Its processes are halted before its own code hears of it, and killed then: a tool that
         kills its child by itself would cut the tree, and the grandchildren could not be found.
         """
-        with anyio.CancelScope(shield=True):
-            with anyio.move_on_after(limit_s):
-                await self._halt.wait()
-                if not self._children.stopped:
-                    return
-            self._children.stop()
-            await self._children.freeze()
+        try:
+            with anyio.CancelScope(shield=True):
+                with anyio.move_on_after(limit_s):
+                    await self._halt.wait()
+                    if not self._children.stopped:
+                        return
+                self._children.stop()
+                await self._children.freeze()
+                self._running.cancel()
+                await self._children.kill()
+        finally:  # its tool waits for this, whatever went wrong here
             self._running.cancel()
-            await self._children.kill()
             self._settled.set()
 
-    def finish(self, result: ToolResult, seconds: float, bench: Bench) -> None:
+    def finish(self, result: ToolResult | None, seconds: float, bench: Bench) -> None:
+        result = result or self.stopped()
         self.state, self.result = State.FINISHED, result
         self.done.set()
         if self.shown:
@@ -162,9 +166,10 @@ class Call:
 
     def stopped(self) -> ToolResult:
         """The result of a call that was cancelled: what is true of it, and no more."""
+        why = self.why or "midstream failed"
         if self.state is State.WAITING:
-            return self._answer(f"Not started: {self.why}.", is_error=True)
-        words = f"Stopped while it was running: {self.why}. What it did until then is unknown."
+            return self._answer(f"Not started: {why}.", is_error=True)
+        words = f"Stopped while it was running: {why}. What it did until then is unknown."
         return self._answer(words, is_error=True)
 
     @property

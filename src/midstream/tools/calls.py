@@ -57,9 +57,7 @@ class ToolCalls:
         call = Call(asked, (*same, self._equal[same]), tool)
         self._asked[asked.id] = call
         self._all.append(call)
-        if self._stopped:  # it was on its way when the run was stopped
-            call.refuse(f"Not started: {self._stopped}.", self._bench)
-        elif problem or tool is None:
+        if problem or tool is None:
             call.refuse(problem or self._unknown(asked.name), self._bench)
         else:
             self._equal[same] += 1
@@ -79,7 +77,7 @@ class ToolCalls:
         except BaseException as error:  # the user's function of the input raised, whatever it was
             call.refuse(in_words(error), self._bench)
             return
-        if self._stopped:  # by that function
+        if self._stopped:  # while it was on its way, or by that function
             call.refuse(f"Not started: {self._stopped}.", self._bench)
             return
         self._ledger[call.key] = call
@@ -173,33 +171,38 @@ class ToolCalls:
         return tool.effects != "read" or anyio.current_time() - earlier.ended < READ_KEEPS_S
 
     async def _adopt(self, call: Call, earlier: Call) -> None:
-        with anyio.CancelScope(shield=True):
-            await earlier.done.wait()
-        assert earlier.result is not None  # done
-        output, is_error = earlier.result.output, earlier.result.is_error
-        call.finish(ToolResult(call.asked.id, output, is_error), earlier.seconds, self._bench)
+        try:
+            with anyio.CancelScope(shield=True):
+                await earlier.done.wait()
+        finally:
+            last = earlier.result or earlier.stopped()
+            result = ToolResult(call.asked.id, last.output, last.is_error)
+            call.finish(result, earlier.seconds, self._bench)
 
     async def _run(self, call: Call, tool: Tool, arguments: dict[str, Any]) -> None:
-        result = None
-        with call.scope:
-            if call.before:
-                await call.before.done.wait()
-            if tool.hold:
-                await self._whole.wait()
-            if tool.approval and not await self._approved(call.asked):
-                result = ToolResult(
-                    call.asked.id, "Not run: it needs an approval that nobody gave.", True
-                )
-            else:
-                async with self._bench.slots:
-                    result = await call.run(tool, arguments, self._bench, self._place)
-        result = result or call.stopped()
-        if call.state is State.RUNNING:
-            call.ended = anyio.current_time()
-        if call.written:
-            with anyio.CancelScope(shield=True):
-                await self._bench.ended(result)
-        call.finish(result, call.seconds, self._bench)
+        result: ToolResult | None = None
+        try:
+            with call.scope:
+                result = await self._result(call, tool, arguments)
+            result = result or call.stopped()
+            if call.state is State.RUNNING:
+                call.ended = anyio.current_time()
+            if call.written:
+                with anyio.CancelScope(shield=True):
+                    await self._bench.ended(result)
+        finally:  # others wait for it, whatever went wrong here
+            call.finish(result, call.seconds, self._bench)
+
+    async def _result(self, call: Call, tool: Tool, arguments: dict[str, Any]) -> ToolResult:
+        if call.before:
+            await call.before.done.wait()
+        if tool.hold:
+            await self._whole.wait()
+        if tool.approval and not await self._approved(call.asked):
+            words = "Not run: it needs an approval that nobody gave."
+            return ToolResult(call.asked.id, words, is_error=True)
+        async with self._bench.slots:
+            return await call.run(tool, arguments, self._bench, self._place)
 
     async def _approved(self, asked: ToolCall) -> bool:
         if not self._bench.attended:
