@@ -124,6 +124,13 @@ async def test_it_stays_untold_until_the_words_are_answered() -> None:
     assert session.prompt("Bye") == Prompted(user("Bye"))
 
 
+async def test_what_became_untold_after_the_words_is_not_told_with_them() -> None:
+    session = await session_of(Untold("a was paid"))
+    session.record(session.prompt("And?"), Untold("b was paid"))  # of an answer that was refused
+    session.record(*session.recovery())
+    assert session.untold == ["b was paid"]
+
+
 async def test_it_may_be_told_with_results() -> None:
     session = await session_of(Prompted(user("Hi")), Committed(1, CALLED, RESULTS), Untold("x"))
     session.record(Committed(2, CALLED, RESULTS, told=True))

@@ -44,6 +44,7 @@ class Session:
         self.trouble = ""
         self._held = False
         self._prompts: list[Message] = []
+        self._carried = 0  # how many of the untold the prompts tell
         self._costs: list[float | None] = []
         self._open = OpenTurn()
 
@@ -56,8 +57,8 @@ class Session:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the model must be told with the next results; a prompt that waits carries them."""
-        return () if self._prompts else tuple(self.untold)
+        """What the model must be told, and no prompt that waits for its answer tells."""
+        return tuple(self.untold[self._carried :])
 
     @property
     def cost_usd(self) -> float | None:
@@ -66,7 +67,7 @@ class Session:
 
     def prompt(self, words: str) -> Prompted:
         """The record of the user's words, with what the model must be told along with them."""
-        notes = tuple(Text(note) for note in self.untold)
+        notes = tuple(Text(note) for note in self.notes)
         return Prompted(Message("user", (*notes, Text(clean(words)))))
 
     def recovery(self) -> list[Record]:
@@ -117,6 +118,7 @@ class Session:
         match record:
             case Prompted(message):
                 self._prompts.append(message)
+                self._carried = len(self.untold)
             case Committed():
                 self._commit(record)
                 self._open = OpenTurn()
@@ -124,7 +126,7 @@ class Session:
                 self.untold.append(note)
                 self._open = OpenTurn()  # whose effects these are
             case Ended():
-                self._prompts = []
+                self._prompts, self._carried = [], 0
                 self._open = OpenTurn()
             case Discarded():
                 self.discarded_usage += record.usage
@@ -134,9 +136,8 @@ class Session:
 
     def _commit(self, turn: Committed) -> None:
         self.messages += self._prompts
-        if turn.told or self._prompts:
-            self.untold = []
-        self._prompts = []
+        self.untold = [] if turn.told else self.untold[self._carried :]
+        self._prompts, self._carried = [], 0
         self.messages += [each for each in (turn.message, turn.results) if each and each.blocks]
         self.turns += 1
         self.usage += turn.usage
