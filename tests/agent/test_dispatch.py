@@ -247,6 +247,36 @@ async def test_two_edits_of_one_file_never_run_at_the_same_time() -> None:
 # -- what cannot run ---------------------------------------------------------------------------
 
 
+async def test_the_next_of_a_serial_group_does_not_start_beside_a_thread_that_was_left() -> None:
+    go_on, gone, log = threading.Event(), threading.Event(), list[str]()
+
+    @tool(serial="file", timeout=0.05)
+    def edit(n: int) -> None:
+        log.append(f"begin {n}")
+        go_on.wait(10)
+        log.append(f"end {n}")
+        gone.set()
+
+    def edits(n: int) -> bytes:
+        return tool_use(n, f"{n}", "edit", f'{{"n": {n}}}')
+
+    one, other = (
+        [start(), edits(1), edits(2), stop("tool_use")],
+        [start(), edits(3), stop("tool_use")],
+    )
+    async with provider(one, other, says("Ok.")) as world:
+        run = world.agent([edit]).run("Go")
+        async with run:
+            results = [each.output async for each in run if isinstance(each, ToolFinished)]
+            go_on.set()
+            await anyio.to_thread.run_sync(gone.wait)
+    assert "it may still have its effect" in str(results[0])
+    assert [str(each)[:50] for each in results[1:]] == [
+        "Not started: a call of edit before it still runs. "
+    ] * 2
+    assert log == ["begin 1", "end 1"]
+
+
 async def test_every_problem_of_the_arguments_is_named() -> None:
     async def send(to: str, copies: int, urgent: bool = False) -> None: ...
 

@@ -25,6 +25,7 @@ from midstream.tools.tool import Tool
 
 # What makes two calls of one turn the same: the tool, its input, the ordinal among equal calls.
 Key = tuple[str, str, int]
+STILL_RUNS = "It runs in a thread, which nothing can stop: it may still have its effect."
 
 
 class Bench(Struct, frozen=True):
@@ -34,6 +35,7 @@ class Bench(Struct, frozen=True):
         slots: how many tools run at a time.
         tell: where events go; never waits.
         attended: somebody reads the events, and may be asked for approval.
+        left: the calls of serial groups that were left behind in their threads.
         began, ended: awaited before a tool starts and after it ended, so that both can be kept.
             `began` gets the ordinal and the effects too, and says why the tool must not start.
     """
@@ -45,6 +47,7 @@ class Bench(Struct, frozen=True):
     attended: bool
     began: Callable[[ToolCall, int, str], Awaitable[str]]
     ended: Callable[[ToolResult], Awaitable[None]]
+    left: "dict[str, Call]" = {}
 
 
 class State(Enum):
@@ -57,10 +60,12 @@ class Call:
     """A call and what has become of it. Times are those of the event loop's clock.
 
     Attributes:
+        lane: its serial group.
         before: the call of the same serial group that must be done first.
         why: what cancelled it, such as "interrupted by the user"; empty if nothing did.
         reused: its result is that of an equal call of a discarded attempt.
         written: that it begins is written down, so that its end must be too.
+        in_thread: a thread runs its code, which nothing can stop.
         shown: faces know of it, and are told how it ends.
     """
 
@@ -71,11 +76,13 @@ class Call:
         self.state = State.WAITING
         self.result: ToolResult | None = None
         self.done = anyio.Event()
+        self.lane: str | None = None
         self.before: Call | None = None
         self.began = self.ended = math.inf
         self.why = ""
         self.reused = False
         self.written = False
+        self.in_thread = False
         self.shown = True
         # It is stopped through these scopes alone, so that every call ends with a result.
         self.scope = anyio.CancelScope(shield=True)
@@ -116,7 +123,8 @@ class Call:
                 return self._answer(to_output(value, tool.max_output))
             if self.why:
                 return self.stopped()
-            raise TimeoutError(f"stopped: it ran longer than its {tool.timeout:g} s")
+            left = f". {STILL_RUNS}" if self.in_thread else ""
+            raise TimeoutError(f"stopped: it ran longer than its {tool.timeout:g} s{left}")
         except BaseException as error:
             # A stranger's code ran, and whatever it raises is the model's to read: SystemExit and
             # KeyboardInterrupt (a signal arrives elsewhere) too, and a CancelledError of its own
@@ -169,7 +177,8 @@ class Call:
         why = self.why or "midstream failed"
         if self.state is State.WAITING:
             return self._answer(f"Not started: {why}.", is_error=True)
-        words = f"Stopped while it was running: {why}. What it did until then is unknown."
+        then = STILL_RUNS if self.in_thread else "What it did until then is unknown."
+        words = f"Stopped while it was running: {why}. {then}"
         return self._answer(words, is_error=True)
 
     @property
@@ -182,8 +191,15 @@ class Call:
         if tool.context_parameter:
             arguments = arguments | {tool.context_parameter: self._context(bench, place)}
         call = partial(tool.fn, **arguments)
-        value = call() if tool.is_async else await in_thread(call)
+        value = call() if tool.is_async else await in_thread(partial(self._work, call))
         return await value if isawaitable(value) else value
+
+    def _work(self, call: Callable[[], object]) -> object:
+        self.in_thread = True
+        try:
+            return call()
+        finally:
+            self.in_thread = False
 
     def _context(self, bench: Bench, place: str) -> ToolContext:
         token, loop_thread = current_token(), threading.get_ident()

@@ -18,7 +18,7 @@ import anyio
 from midstream.events import ApprovalGiven, ApprovalRequested
 from midstream.messages import ToolCall, ToolResult
 from midstream.tools.arguments import BadArguments
-from midstream.tools.call import Bench, Call, Key, State, in_words
+from midstream.tools.call import STILL_RUNS, Bench, Call, Key, State, in_words
 from midstream.tools.tool import Tool
 from midstream.wire.json import canonical
 
@@ -82,7 +82,8 @@ class ToolCalls:
             return
         self._ledger[call.key] = call
         if queue is not None:
-            call.before, self._queues[queue] = self._queues.get(queue), call
+            call.lane, call.before = queue, self._queues.get(queue)
+            self._queues[queue] = call
         self._bench.tasks.start_soon(self._run, call, tool, arguments)
 
     def release(self, kept: Iterable[ToolCall]) -> None:
@@ -187,6 +188,8 @@ class ToolCalls:
             result = result or call.stopped()
             if call.state is State.RUNNING:
                 call.ended = anyio.current_time()
+            if call.in_thread and call.lane is not None:
+                self._bench.left[call.lane] = call
             if call.written:
                 with anyio.CancelScope(shield=True):
                     await self._bench.ended(result)
@@ -200,6 +203,10 @@ class ToolCalls:
             await self._whole.wait()
         if tool.approval and not await self._approved(call.asked):
             words = "Not run: it needs an approval that nobody gave."
+            return ToolResult(call.asked.id, words, is_error=True)
+        left = self._bench.left.get(call.lane) if call.lane is not None else None
+        if left and left.in_thread:
+            words = f"Not started: a call of {left.asked.name} before it still runs. {STILL_RUNS}"
             return ToolResult(call.asked.id, words, is_error=True)
         async with self._bench.slots:
             return await call.run(tool, arguments, self._bench, self._place)

@@ -130,11 +130,21 @@ def _wrap_popen() -> None:
     @wraps(original)
     def init(self: "subprocess.Popen[Any]", *args: Any, **kwargs: Any) -> None:
         if children := _current.get():
-            children.start(self, partial(original, self, *args, **kwargs))
+            children.start(self, partial(original, self, *args, **_apart(kwargs)))
         else:
             original(self, *args, **kwargs)
 
     subprocess.Popen.__init__ = init  # type: ignore[method-assign]
+
+
+def _apart(options: dict[str, Any]) -> dict[str, Any]:
+    """Start it where the terminal's Ctrl-C does not reach it.
+
+    It would die before its call is stopped, and the tool would take that for an end like any other.
+    """
+    if os.name != "posix" or options.get("preexec_fn") or options.get("process_group", -1) >= 0:
+        return options
+    return {**options, "start_new_session": True}
 
 
 def _wrap_system() -> None:

@@ -100,9 +100,14 @@ class Trees:
                 os.killpg(group, getattr(signal, name))
 
 
-def kill_descendants() -> None:
-    """Kill every process that descends from this one."""
-    Trees(processes(os.getpid())).kill()
+def children() -> Processes:
+    """Those that this process has now."""
+    return {each: _group(each.pid) == each.pid for each in Process().children()}
+
+
+def kill_children(spared: Processes) -> None:
+    """Kill every process that descends from this one, but for some and what descends from them."""
+    Trees({each: leads for each, leads in children().items() if each not in spared}).kill()
 
 
 def processes(pid: int) -> Processes:
