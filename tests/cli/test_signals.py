@@ -163,13 +163,16 @@ class World:
         replies = [Reply([say("So. "), call("act")]), Reply([say("Done.")])]
         self._url = simulator(Scenario(replies=replies, ttft=0, tokens_per_second=0)).url
 
-    def popen(self, act: str, *args: str, **options: Any) -> Process:
+    def popen(self, act: str, *args: str, before: str = "", **options: Any) -> Process:
         names = f"CHILD, DEAF = {self._nursery.child!r}, {self._nursery.deaf!r}\n"
         self._tools.write_text(names + TOOLS + act.strip())
         kept = {k: v for k, v in os.environ.items() if not k.startswith("ANTHROPIC_")}
         tools = ["-t", f"{self._tools}:act", "--base-url", self._url]
+        command = [sys.executable, "-m", "midstream", "Go", *tools, *args]
+        if before:
+            command = ["sh", "-c", f'{before} & exec "$@"', "sh", *command]
         return subprocess.Popen(
-            [sys.executable, "-m", "midstream", "Go", *tools, *args],
+            command,
             env=kept | {"ANTHROPIC_API_KEY": "k", "PYTHONUTF8": "1"},
             text=True,
             **{"stdin": subprocess.DEVNULL, **options},
@@ -179,7 +182,7 @@ class World:
     def terminal(self, act: str) -> Generator[tuple[Process, int]]:
         """The command on a terminal of its own, and the other end of that."""
         master, slave = pty.openpty()
-        own = {"stdin": slave, "stdout": slave, "stderr": slave}
+        own: dict[str, Any] = {"stdin": slave, "stdout": slave, "stderr": slave}
         with self.popen(act, preexec_fn=lambda: os.login_tty(slave), **own) as process:
             os.close(slave)
             yield process, master
@@ -220,16 +223,50 @@ def test_a_second_ctrl_c_leaves_at_once_whatever_a_tool_does(
     assert nursery.alive() == []
 
 
-@pytest.mark.parametrize("act", ["a pipeline with a background job", "an async function"])
+@pytest.mark.parametrize("act", ["a plain function", "a pipeline with a background job",
+                                 "an async function"])  # fmt: skip
 def test_ctrl_c_on_a_terminal(act: str, world: World, nursery: Nursery) -> None:
-    """It reaches the processes of the tool as well, but not those in the background."""
+    """It reaches the program alone: the tool does not take its child's death for an end."""
     count, source = BUSY[act]
     with world.terminal(source) as (process, terminal):
         nursery.wait_reported(count)
         os.write(terminal, b"\x03")
-        drain(terminal)
+        screen = drain(terminal)
         assert process.wait(20) == 130
     assert nursery.alive() == []
+    assert "✗ act() " in screen()
+    assert "Stopped while it was running" in screen()
+
+
+def test_one_signal_is_enough_in_the_end(world: World, nursery: Nursery) -> None:
+    with world.terminal(STUBBORN["it catches its cancellation"]) as (process, terminal):
+        nursery.wait_reported(1)
+        process.send_signal(signal.SIGTERM)
+        screen = drain(terminal)
+        assert process.wait(20) == 130
+    assert nursery.alive() == []
+    assert "Ctrl-C leaves at once" in screen()
+
+
+def test_a_thread_that_was_left_behind_holds_up_the_end_for_seconds_only(world: World) -> None:
+    source = """
+from midstream import tool
+
+@tool(timeout=0.2)
+async def act():
+    await asyncio.to_thread(time.sleep, 1000)
+"""
+    with world.popen(source, stdout=subprocess.PIPE) as process:
+        assert process.communicate(timeout=20)[0].endswith("Done.\n")
+    assert process.returncode == 0
+
+
+def test_processes_that_were_there_before_are_spared(world: World, nursery: Nursery) -> None:
+    """A shell that starts a job and then becomes the program."""
+    source = "def act():\n    popen(CHILD)"
+    with world.popen(source, before=nursery.child) as process:
+        assert process.wait(20) == 0
+    assert len(nursery.alive()) == 1
 
 
 def test_a_terminal_that_is_closed_leaves_no_process(world: World, nursery: Nursery) -> None:
@@ -276,7 +313,7 @@ def test_nohup_goes_on_when_the_terminal_is_gone(
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     act = f"def act():\n    popen(CHILD)\n    open({str(gate)!r}).read()"
-    nohup = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
+    nohup: dict[str, Any] = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
     with world.popen(act, stdout=subprocess.PIPE, **nohup) as process:
         nursery.wait_reported(1)
         process.send_signal(signal.SIGHUP)
@@ -285,14 +322,22 @@ def test_nohup_goes_on_when_the_terminal_is_gone(
     assert (process.returncode, out) == (0, "So. \nDone.\n")
 
 
-def drain(terminal: int) -> None:
-    """Read what is written there, so that the writer does not wait."""
+def drain(terminal: int) -> Callable[[], str]:
+    """Read what is written there, so that the writer does not wait; the call gives all of it."""
+    screen: list[bytes] = []
 
     def read() -> None:
         try:
-            while os.read(terminal, 65536):
-                pass
+            while data := os.read(terminal, 65536):
+                screen.append(data)
         except OSError:  # the other side has closed
             os.close(terminal)
 
-    threading.Thread(target=read, daemon=True).start()
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+
+    def text() -> str:
+        reader.join(10)
+        return b"".join(screen).decode()
+
+    return text

@@ -5,13 +5,25 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from typing import NoReturn
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import sleep
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from midstream.tools.processes import Processes
 
 CANCELLED = 130
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 MAIN = threading.main_thread()
+HINT_S = 0.5  # after a signal; a run that settles sooner needs no words
+SETTLE_S = 10.0  # and then it is left, settled or not: a supervisor sends SIGTERM once
+LINGER_S = 3.0  # how long threads that were left behind may hold up the end
 STARTS = ("subprocess.Popen", "os.system", "os.fork", "os.forkpty", "os.posix_spawn")
+
+
+spared: "Processes" = {}  # children from before
 
 
 class Signals:
@@ -27,17 +39,36 @@ class Signals:
     def __init__(self) -> None:
         self.first: Callable[[], object] = leave
         self._came = False
+        self._status = CANCELLED
+        self._news: SimpleQueue[str] = SimpleQueue()  # which a signal may interrupt anywhere
+        Thread(target=self._watch, daemon=True, name="midstream-end").start()
 
     def arrived(self, number: int, frame: object) -> None:
         first, self.first, self._came = self.first, leave, True
+        self._news.put("a signal came")
         first()
 
-    def over(self) -> None:
+    def over(self, status: int = CANCELLED) -> None:
         """There is nothing left to do but to leave."""
-        self.first = leave
+        self.first, self._status = leave, status
+        self._news.put("it is over")
         others = [each for each in threading.enumerate() if each is not MAIN]
         if self._came and not all(each.daemon for each in others):
             leave()  # Python would wait for them: a tool's `asyncio.to_thread`
+
+    def _watch(self) -> None:
+        """See to it that the program ends, whatever a tool does."""
+        if self._news.get() == "a signal came" and not self._is_over(HINT_S):
+            hint("stopping; Ctrl-C leaves at once")
+            if not self._is_over(SETTLE_S):
+                leave()
+        sleep(LINGER_S)
+        leave(self._status)
+
+    def _is_over(self, within_s: float) -> bool:
+        with suppress(Empty):
+            return bool(self._news.get(timeout=within_s))
+        return False
 
 
 @contextmanager
@@ -45,10 +76,10 @@ def leaving() -> Generator[Signals]:
     """Obey signals in this context; once it is left no process that descends from here lives."""
     signals = Signals()
     obeyed = [each for each in signal.Signals if each.name in SIGNALS]
-    # Started by nohup it hears no SIGHUP, and shall go on.
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        obeyed.remove(signal.SIGHUP)
+    # Started by nohup, or in the background, it is deaf to some, and stays so.
+    obeyed = [each for each in obeyed if signal.getsignal(each) is not signal.SIG_IGN]
     before = {each: signal.signal(each, signals.arrived) for each in obeyed}
+    spare_children()
     adopt_orphans()
     try:
         yield signals
@@ -67,12 +98,20 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
 
 
+def spare_children() -> None:
+    """Let the processes that are there already, a shell's jobs, outlive the program."""
+    if has_children():
+        from midstream.tools.processes import children
+
+        spared.update(children())
+
+
 def leave_nothing() -> None:
     sys.addaudithook(refuse)
     if has_children():
-        from midstream.tools.processes import kill_descendants
+        from midstream.tools.processes import kill_children
 
-        kill_descendants()
+        kill_children(spared)
 
 
 def has_children() -> bool:
@@ -91,8 +130,15 @@ def refuse(event: str, args: object) -> None:
         raise OSError("the program is ending: it starts no more processes")
 
 
-def leave() -> NoReturn:
+def hint(words: str) -> None:
+    """Say something on a terminal; not through `sys.stderr`, whose lock a tool may hold."""
+    with suppress(OSError):
+        if os.isatty(2):
+            os.write(2, f"\nmidstream: {words}\n".encode())
+
+
+def leave(status: int = CANCELLED) -> NoReturn:
     try:
         leave_nothing()
     finally:
-        os._exit(CANCELLED)
+        os._exit(status)

@@ -112,28 +112,33 @@ def face(output_format: str, screen: Screen, priced_as: str | None = None) -> Fa
 
 
 async def show(run: Run, face: Face, screen: Screen, signals: Signals) -> int:
-    """Show a run. Ctrl-C stops it; a second one leaves at once."""
+    """Show a run, and return the exit status. Ctrl-C stops it; a second one leaves at once."""
     signals.first = partial(asyncio.get_running_loop().call_soon_threadsafe, run.cancel)
+    code = CANCELLED  # also where the terminal is gone
     try:
-        async with run, task_group() as tasks:
-            while run.ended is None or run.unread:
-                events = [await anext(run)]
-                events += [await anext(run) for _ in range(run.unread)]
-                # In a thread: whoever reads slowly must not hold up the socket.
-                await in_thread(partial(screen.write, [face.show(event) for event in events]))
-                for event in [each for each in events if isinstance(each, ApprovalRequested)]:
-                    tasks.start_soon(ask, run, event, screen)
-            tasks.cancel_scope.cancel()
+        await show_events(run, face, screen)
+        assert run.ended is not None
+        code = status(run.ended)
     except BrokenPipeError:
-        return PIPE_CLOSED
+        code = PIPE_CLOSED
     except OSError as error:
         if error.errno != errno.EIO:
             raise
-        return CANCELLED  # the terminal is gone
     finally:
-        signals.over()
-    assert run.ended is not None
-    return status(run.ended)
+        signals.over(code)
+    return code
+
+
+async def show_events(run: Run, face: Face, screen: Screen) -> None:
+    async with run, task_group() as tasks:
+        while run.ended is None or run.unread:
+            events = [await anext(run)]
+            events += [await anext(run) for _ in range(run.unread)]
+            # In a thread: whoever reads slowly must not hold up the socket.
+            await in_thread(partial(screen.write, [face.show(event) for event in events]))
+            for event in [each for each in events if isinstance(each, ApprovalRequested)]:
+                tasks.start_soon(ask, run, event, screen)
+        tasks.cancel_scope.cancel()
 
 
 async def ask(run: Run, event: ApprovalRequested, screen: Screen) -> None:
