@@ -27,6 +27,8 @@ from midstream.events import (
     ToolInputDelta,
     UsageCounted,
 )
+from midstream.journal.open_turn import OpenTurn
+from midstream.journal.records import Wrote
 from midstream.messages import Block, Opaque, StopReason, Text, Thinking, ToolCall, Usage
 from midstream.turn.turn import NEXT, SealedCall, State, Turn
 
@@ -510,6 +512,15 @@ def test_a_call_that_was_open_when_another_model_took_over_may_close_in_silence(
     assert sealed == []
 
 
+def test_what_was_taken_of_the_model_that_gave_up_is_taken_back() -> None:
+    thinks: Events = [BlockStarted(0), ThinkingDelta(0, "hm"), ThinkingSigned(0, "s")]
+    turn, _ = play([START, *thinks, BlockEnded(0), *text(1, "I")])
+    assert turn.take() == [(0, Thinking("hm", "s")), (1, Text("I"))]
+    turn.feed(HandedOver("other"))
+    assert turn.take() == [(0, None)]
+    assert turn.take() == []
+
+
 # -- a turn that was stopped -------------------------------------------------------------------
 
 SETTLED = [
@@ -563,9 +574,11 @@ def block_events(draw: st.DrawFn, index: int) -> Events:
     kind = draw(st.sampled_from(["text", "thinking", "call", "call", "opaque", "empty"]))
     match kind:
         case "text":
-            return text(index, *draw(parts(draw(st.text(max_size=9)))))
+            begun, *said, end = text(index, *draw(parts(draw(st.text(max_size=9)))))
+            cited = [TextCited(index, {"n": n}) for n in range(draw(st.integers(0, 2)))]
+            return [begun, *said, *cited, *said, end]
         case "thinking":
-            signed = [ThinkingSigned(index, "s")] if draw(st.booleans()) else []
+            signed = [ThinkingSigned(index, "st"[n]) for n in range(draw(st.integers(0, 2)))]
             thought = [ThinkingDelta(index, part) for part in draw(parts("I wonder"))]
             return [BlockStarted(index), *thought, *signed, BlockEnded(index)]
         case "call":
@@ -609,6 +622,18 @@ def test_no_cut_seals_a_call_that_the_whole_does_not_have(events: Events) -> Non
         kept = turn.settled()
         assert {each.id for each in calls_of(kept.blocks)} == {each.call.id for each in seen}
         assert all(block.signature for block in kept.blocks if isinstance(block, Thinking))
+
+
+@given(responses(), st.data())
+@settings(deadline=None, max_examples=300)
+def test_what_is_taken_bit_by_bit_is_what_is_settled(events: Events, data: st.DataObject) -> None:
+    turn, written = Turn(), OpenTurn()
+    for event in events:
+        turn.feed(event)
+        if event is END or data.draw(st.booleans()):
+            for index, block in turn.take():
+                written.fold(Wrote(1, index, block))
+    assert written.settled()[0] == turn.settled()
 
 
 @given(st.lists(st.sampled_from(EVENTS + call(0, "{}") + text(1, "x")), max_size=25), st.data())
