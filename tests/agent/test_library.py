@@ -8,7 +8,7 @@ import pytest
 import midstream
 from midstream import Agent, ConfigurationError, Session, tool
 from midstream.errors import EventsGone
-from midstream.events import RunEnded, RunStarted, TextDelta, TurnEnded
+from midstream.events import RunEnded, RunStarted, TextDelta, ToolFinished, TurnEnded
 from midstream.messages import Message, Text, Thinking, Usage
 from midstream.simulator import Reply, Scenario, call, redacted, say, simulator, think
 from tests.fakes import Do, play, provider, says, start, stop, text, thinking, tool_use
@@ -225,6 +225,30 @@ async def test_usage_and_first_token_are_told_for_each_turn() -> None:
     assert end.ttft == turn.ttft
     assert turn.message == Message("assistant", (Text("Hi"),))
     assert end.cost_usd == pytest.approx(100 * 3e-6 + 20 * 15e-6), "claude-sonnet-4-6's price"
+
+
+async def test_the_overlap_is_the_time_that_tools_ran_beside_the_stream() -> None:
+    done = anyio.Event()
+
+    async def within() -> None:
+        await anyio.sleep(0.02)
+
+    async def beyond() -> None:
+        await anyio.sleep(0.3)  # the stream ends at once
+
+    calls = tool_use(0, "a", "within"), text(1, "x"), done, tool_use(2, "b", "beyond", "{}")
+    async with provider([start(), *calls, stop("tool_use")], says("Done.")) as world:
+        events = []
+        async with world.agent([within, beyond]).run("Go") as run:
+            async for e in run:
+                events.append(e)
+                if isinstance(e, ToolFinished) and e.name == "within":
+                    done.set()
+    seconds = {e.name: e.seconds for e in events if isinstance(e, ToolFinished)}
+    overlap = next(e.overlap for e in events if isinstance(e, TurnEnded))
+    assert 0.99 * seconds["within"] <= overlap < seconds["within"] + seconds["beyond"] / 2
+    assert run.ended is not None
+    assert run.ended.overlap == overlap, "the second turn had none"
 
 
 async def test_the_price_of_a_model_nobody_knows_is_not_zero() -> None:
