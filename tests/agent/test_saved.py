@@ -1,5 +1,6 @@
 """A run and its journal: what is on disk when, and what happens when it cannot be written."""
 
+import itertools
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,15 @@ from midstream.events import (
     TurnEnded,
     TurnStarted,
 )
-from midstream.journal.records import CallBegan, CallEnded, Committed, Ended, Record, Wrote
+from midstream.journal.records import (
+    CallBegan,
+    CallEnded,
+    Committed,
+    Ended,
+    Interrupted,
+    Record,
+    Wrote,
+)
 from midstream.messages import Text, ToolResult
 from tests.fakes import Do, ended, play, provider, says, start, stop, text, tool_use
 
@@ -45,9 +54,10 @@ CALLS = [
 
 
 class Shop:
-    def __init__(self) -> None:
+    def __init__(self, effects: Any = "write") -> None:
         self.paid: list[int] = []
         self.seen = 0
+        self._effects = effects
 
     async def pay(self, amount: int) -> str:
         self.paid.append(amount)
@@ -60,7 +70,7 @@ class Shop:
             self.seen += 1
             return "seen"
 
-        return [self.pay, look]
+        return [tool(self.pay, effects=self._effects), look]
 
 
 async def test_what_is_told_to_have_ended_is_on_disk(journal: Journal) -> None:
@@ -110,6 +120,21 @@ async def test_what_was_shown_is_soon_on_disk_though_the_stream_is_silent(
             run.cancel()
 
 
+async def test_what_stopped_a_turn_is_written_down_with_it(journal: Journal) -> None:
+    silent = [start(), text(0, "Hm", close=False), Do.STALL]
+    async with provider(silent, silent) as world:
+        async with world.agent().run("Go", journal.session("s")) as run:
+            async for event in run:
+                if event.type == "text_delta" and len(world.requests) == 1:
+                    run.interrupt("In French!")
+                elif event.type == "text_delta":
+                    run.cancel()
+    pairs = itertools.pairwise(on_disk(journal))
+    stops = [(each.words, then) for each, then in pairs if isinstance(each, Interrupted)]
+    assert [words for words, _ in stops] == ["In French!", None]
+    assert all(isinstance(then, Committed) and then.settled for _, then in stops)
+
+
 def refuse(journal: Journal, kind: str = "call_began") -> sqlite3.Connection:
     """A disk that is full from the first record of a kind."""
     disk = sqlite3.connect(journal.path)
@@ -120,8 +145,11 @@ def refuse(journal: Journal, kind: str = "call_began") -> sqlite3.Connection:
     return disk
 
 
-async def test_on_a_full_disk_the_answer_goes_on_and_nothing_is_changed(journal: Journal) -> None:
-    shop, session = Shop(), journal.session("s")
+@pytest.mark.parametrize("effects", ["idempotent", "write"])
+async def test_on_a_full_disk_the_answer_goes_on_and_nothing_is_changed(
+    effects: str, journal: Journal
+) -> None:
+    shop, session = Shop(effects), journal.session("s")
     refuse(journal).close()
     async with provider([*CALLS, stop("tool_use")], says("All I have is words.")) as world:
         events = await play(world.agent(shop.tools).run("Go", session))
