@@ -264,12 +264,17 @@ async def test_two_equal_payments_in_one_turn_are_two_payments() -> None:
 
 
 async def test_the_spelling_of_the_arguments_makes_no_other_call() -> None:
-    till = Till()
-    first = [start(), tool_use(0, "a", "pay", '{"amount":5}'), till.began, Do.CUT]
-    again = [start(), tool_use(0, "b", "pay", '{ "amount" : 5 }'), stop("tool_use")]
+    sent: list[tuple[str, float]] = []
+
+    async def send(to: str, amount: float) -> None:
+        sent.append((to, amount))
+
+    first = [start(), tool_use(0, "a", "send", '{"to":"Ann","amount":5}'), text(1, "x"), Do.CUT]
+    spelled = '{ "amount" : 5.0, "to" : "\\u0041nn" }'
+    again = [start(), tool_use(0, "b", "send", spelled), stop("tool_use")]
     async with provider(first, again, says("Done.")) as world:
-        await world.agent([till.pay]).run("Pay 5")
-    assert till.paid == [5]
+        await world.agent([send]).run("Send Ann 5")
+    assert sent == [("Ann", 5)]
 
 
 async def test_an_effect_that_is_not_asked_for_again_is_told_to_the_model() -> None:
@@ -384,6 +389,7 @@ async def test_a_provider_that_only_pauses_is_not_asked_for_ever() -> None:
     async with provider(*[paused] * 11) as world:
         end = await world.agent().run("Search")
     assert end.outcome == "max_turns"
+    assert len(world.requests) == 11
 
 
 async def test_a_refusal_ends_the_run_and_leaves_nothing_in_the_conversation() -> None:
@@ -704,9 +710,10 @@ async def test_a_cancel_outweighs_new_words() -> None:
             await world.asked.wait()
             run.interrupt("And?")
             run.cancel()
-            await run
+            events = [e async for e in run]
     assert run.outcome == "cancelled"
     assert len(world.requests) == 1
+    assert [e.text for e in events if isinstance(e, Interrupted)] == [None]
 
 
 async def test_words_typed_twice_at_once_go_together() -> None:
@@ -828,18 +835,32 @@ async def test_half_a_sum_of_prices_is_no_sum() -> None:
     assert ended(events).cost_usd is None
 
 
-@pytest.mark.parametrize("reason", ["refusal", "hand-over"])
+HAND_OVER = block(1, {"type": "fallback", "from": {}, "to": {"model": "other"}})
+WITHDRAWN: list[Any] = [
+    pytest.param([[stop("refusal")]], id="refusal"),
+    pytest.param([[HAND_OVER, stop("end_turn")]], id="hand-over"),
+    pytest.param(
+        [[HAND_OVER, tool_use(2, "b", "look", "{}"), stop("tool_use")], says("Done.")],
+        id="hand-over to one that calls",
+    ),
+]
+
+
+@pytest.mark.parametrize("answers", WITHDRAWN)
 async def test_a_call_that_has_not_started_never_does_once_its_answer_is_withdrawn(
-    reason: str,
+    answers: list[list[Any]],
 ) -> None:
     posted: list[str] = []
     post = tool(lambda: posted.append("posted"), name="post", hold=True)
-    withdrawn = stop("refusal")
-    if reason == "hand-over":
-        withdrawn = block(1, {"type": "fallback", "to": {"model": "other"}}) + stop("end_turn")
-    async with provider([start(), tool_use(0, "a", "post", "{}"), withdrawn]) as world:
-        await world.agent([post]).run("Post")
+    look = tool(lambda: "seen", name="look", effects="read")
+    withdrawn, *others = answers
+    begun = [start(), tool_use(0, "a", "post", "{}"), *withdrawn]
+    async with provider(begun, *others, says("Ok.")) as world:
+        agent, session = world.agent([post, look]), Session()
+        await agent.run("Post", session)
+        await agent.run("And?", session)
     assert posted == []
+    assert world.notes() == "And?", "what never began is not told of as an effect"
 
 
 async def test_an_approval_after_the_cancel_starts_nothing() -> None:
@@ -877,7 +898,7 @@ async def test_no_effect_begins_once_cancel_has_returned(at: str) -> None:
     assert log == before
 
 
-@pytest.mark.parametrize("effects", ["read", "write"])
+@pytest.mark.parametrize("effects", ["read", "idempotent", "write"])
 async def test_an_old_result_is_adopted_only_of_what_must_not_run_twice(
     effects: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,7 +99,8 @@ async def test_a_call_that_was_on_its_way_when_the_run_was_stopped_never_starts(
         run.cancel()
 
     first = tool(notes(started, plain=False), name="first", serial=lane)
-    second = tool(notes(started, plain=False), name="second")
+    other = notes(started, plain=True)  # whose place in a queue is not asked for either
+    second = tool(notes(started, plain=False), name="second", serial=other)
     calls = tool_use(0, "a", "first", "{}") + tool_use(1, "b", "second", "{}")
     async with provider([start() + calls, Do.STALL]) as world:
         async with world.agent([first, second]).run("Go") as run:
