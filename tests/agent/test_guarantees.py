@@ -281,12 +281,15 @@ async def test_an_effect_that_is_not_asked_for_again_is_told_to_the_model() -> N
     till = Till()
     first = [start(), pays("a", 5), till.began, Do.CUT]
     again = [start(), pays("b", 6), stop("tool_use")]
-    async with provider(first, again, says("Done.")) as world:
-        await world.agent([till.pay]).run("Pay")
+    async with provider(first, again, says("Done."), says("Yes.")) as world:
+        agent, session = world.agent([till.pay]), Session()
+        await agent.run("Pay", session)
+        await agent.run("Sure?", session)
 
     assert till.paid == [5, 6]
-    assert world.results() == {"b": "paid 6"}
-    assert 'pay({"amount":5}): done: paid 5' in world.notes()
+    assert world.results(2) == {"b": "paid 6"}
+    assert 'pay({"amount":5}): done: paid 5' in world.notes(2)
+    assert world.notes(3) == "Sure?", "it is told once"
 
 
 async def test_an_effect_is_told_in_the_next_run_when_this_one_has_no_more_requests() -> None:
@@ -406,6 +409,17 @@ async def test_a_refusal_ends_the_run_and_leaves_nothing_in_the_conversation() -
     assert run.session.messages == []
     turn = next(e for e in events if isinstance(e, TurnEnded))
     assert (turn.stop_reason, turn.message.blocks) == ("refusal", ())
+
+
+async def test_an_effect_of_a_refused_answer_is_told_in_the_next_run() -> None:
+    till = Till()
+    async with provider(
+        [start(), pays("a", 5), till.began, stop("refusal")], says("I see.")
+    ) as world:
+        agent, session = world.agent([till.pay]), Session()
+        assert (await agent.run("Pay", session)).outcome == "refusal"
+        await agent.run("And?", session)
+    assert "paid 5" in world.notes()
 
 
 async def test_a_call_that_a_refusal_left_open_does_not_run() -> None:

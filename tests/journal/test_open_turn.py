@@ -50,11 +50,10 @@ def settled(*records: Record) -> tuple[list[Any], list[Any], str]:
 
 
 def test_the_pieces_of_a_text_are_one_text() -> None:
-    cited = ({"n": 1},)
-    blocks, results, note = settled(
-        Wrote(1, 0, Text("Hel")), Wrote(1, 1, Text("x")), Wrote(1, 0, Text("lo", cited))
-    )
-    assert blocks == [Text("Hello", cited), Text("x")]
+    one, two = {"n": 1}, {"n": 2}
+    pieces = [Wrote(1, 0, Text("Hel", (one,))), Wrote(1, 1, Text("x")), Wrote(1, 0, Text("lo"))]
+    blocks, results, note = settled(*pieces, Wrote(1, 0, Text("!", (two,))))
+    assert blocks == [Text("Hello!", (one, two)), Text("x")]
     assert (results, note) == ([], "")
 
 
@@ -101,8 +100,16 @@ def test_two_equal_calls_have_a_result_each() -> None:
     assert results == [ToolResult("a", UNKNOWN, True), ToolResult("b", "second")]
 
 
-def test_what_the_retry_did_not_ask_for_again_is_told() -> None:
-    lost = [Wrote(1, 0, call("a")), began("a"), paid("a"), Discarded(1, 1, "cut")]
+def test_of_two_equal_calls_the_first_is_the_one_that_was_sealed_first() -> None:
+    written = [Wrote(1, 1, call("b")), began("b"), Wrote(1, 0, call("a")), began("a", ordinal=1)]
+    _, results, _ = settled(*written, paid("b", "first"), paid("a", "second"))
+    assert results == [ToolResult("a", "second"), ToolResult("b", "first")]
+
+
+@pytest.mark.parametrize("effects", ["idempotent", "write"])
+def test_what_the_retry_did_not_ask_for_again_is_told(effects: str) -> None:
+    begun = began("a", effects=effects)
+    lost = [Wrote(1, 0, call("a")), begun, paid("a"), Discarded(1, 1, "cut")]
     _, results, note = settled(*lost, Began(1, 2), Wrote(1, 0, call("b", 6)))
     assert results == [ToolResult("b", NOT_STARTED, True)]
     assert 'pay({"amount":5}): done: paid' in note
@@ -111,6 +118,12 @@ def test_what_the_retry_did_not_ask_for_again_is_told() -> None:
 def test_a_call_that_ran_before_it_was_written_down_in_the_answer_is_told() -> None:
     _, _, note = settled(Discarded(1, 1, "cut"), began("a"))
     assert 'pay({"amount":5}): failed: Outcome unknown' in note
+
+
+def test_what_was_told_before_the_process_died_is_not_told_again() -> None:
+    session = Session()
+    session.record(HI, Began(1, 1), began("a"), paid("a"), Discarded(1, 1, "refusal"), Untold("x"))
+    assert not any(isinstance(each, Untold) for each in session.recovery())
 
 
 def test_a_read_that_is_not_asked_for_again_is_not_told() -> None:

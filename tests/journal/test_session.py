@@ -16,7 +16,7 @@ from midstream.journal.records import (
     Untold,
 )
 from midstream.journal.session import Session
-from midstream.messages import Message, ModelRequest, Text, ToolCall, ToolResult
+from midstream.messages import Message, ModelRequest, Text, ToolCall, ToolResult, Usage
 from midstream.providers.anthropic_request import Anthropic
 from midstream.simulator.strict import problem
 from tests.providers.talk import conversations
@@ -141,6 +141,21 @@ async def test_a_turn_that_tells_nothing_leaves_it_untold() -> None:
     session = await session_of(Prompted(user("Hi")), Committed(1, CALLED, RESULTS), Untold("x"))
     session.record(Committed(2, CALLED, RESULTS))
     assert session.untold == ["x"]
+
+
+# -- what it cost ------------------------------------------------------------------------------
+
+
+async def test_usage_and_prices_add_up_and_half_a_sum_is_none() -> None:
+    used = Usage(input_tokens=10)
+    lost = Discarded(1, 1, "overloaded", Usage(input_tokens=1))
+    session = await session_of(lost, lost, Committed(1, said("x"), None, usage=used, cost_usd=0.25))
+    session.record(Committed(2, said("y"), None))
+    session.record(Committed(3, said("z"), None, usage=used, cost_usd=0.5))
+    assert (session.usage, session.cost_usd) == (used + used, 0.75)
+    assert session.discarded_usage == lost.usage + lost.usage
+    session.record(Committed(4, said("z"), None, usage=used))
+    assert session.cost_usd is None
 
 
 # -- ids ---------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -127,7 +128,8 @@ async def test_whatever_was_recorded_means_the_same_when_it_is_opened(
     first = journal.session("s")
     await keep(first, *records)
     again = journal.session("s")
-    for each in ("messages", "conversation", "untold", "count", "turns", "usage", "running"):
+    kept = ("messages", "conversation", "untold", "count", "turns", "running")
+    for each in (*kept, "usage", "discarded_usage", "cost_usd"):
         assert getattr(again, each) == safe(getattr(first, each)), each
     assert again.recovery() == safe(first.recovery())
     assert [row.record for row in journal.rows("s")] == safe(records)
@@ -175,6 +177,39 @@ async def test_many_who_wait_are_served_by_one_write(journal: Journal) -> None:
             session.record(Began(1, number))
             tasks.start_soon(session.saved)
     assert [row.n for row in journal.rows("s")] == list(range(1, 101))
+
+
+async def test_what_is_still_to_be_written_is_when_the_session_is_let_go(journal: Journal) -> None:
+    session = journal.session("s")
+    async with session.held():
+        session.record(*TURN)
+    assert [row.record for row in journal.rows("s")] == list(TURN)
+
+
+async def test_a_write_that_has_begun_is_waited_for_though_the_run_is_stopped(
+    journal: Journal,
+) -> None:
+    session = journal.session("s")
+    other = sqlite3.connect(journal.path, isolation_level=None)
+    async with session.held():
+        other.execute("BEGIN IMMEDIATE")  # the write waits for this one
+        session.record(*TURN[:2])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(session.saved)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+            other.execute("ROLLBACK")
+        session.record(*TURN[2:])
+        assert await session.saved(), session.trouble
+    assert [row.record for row in journal.rows("s")] == list(TURN)
+
+
+def test_a_commit_waits_until_the_disk_has_it(journal: Journal) -> None:
+    journal.session()
+    connection = sqlite3.connect(journal.path, isolation_level=None)
+    database.prepare(connection)
+    # The setting alone: no test can cut the power.
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 # -- one at a time -----------------------------------------------------------------------------
@@ -233,6 +268,13 @@ async def test_what_another_process_added_is_read_before_more_is_added(journal: 
     assert [m.text for m in journal.session("s").messages] == ["Hi", "Yes?", "And?", "No."]
 
 
+async def test_what_a_session_has_read_it_does_not_read_again(journal: Journal) -> None:
+    session = journal.session("s")
+    for record in TURN:
+        await keep(session, record)
+    assert session.messages == journal.session("s").messages == [user("Hi"), said("Yes?")]
+
+
 async def test_what_could_not_be_saved_is_not_mixed_with_what_others_added(
     journal: Journal,
 ) -> None:
@@ -287,6 +329,7 @@ async def test_an_id_is_found_by_how_it_begins(journal: Journal) -> None:
 async def test_a_deleted_session_leaves_nothing_in_the_file(journal: Journal) -> None:
     await keep(journal.session("s"), Prompted(user("canary-7351")), Ended("failed"))
     journal.delete("s")
+    assert b"canary-7351" not in on_disk(journal.path.parent), "nor in the log of writes"
     journal.close()
     assert journal.summaries() == []
     assert b"canary-7351" not in on_disk(journal.path.parent)
@@ -332,11 +375,28 @@ def test_a_migration_is_made_once_and_keeps_what_is_there(journal: Journal) -> N
     journal.close()
     connection = sqlite3.connect(journal.path, isolation_level=None)
     connection.execute("INSERT INTO sessions VALUES ('old', '/', 0, 0)")
-    later = (*database.MIGRATIONS, ("ALTER TABLE sessions ADD COLUMN title TEXT",))
+    added = [(f"ALTER TABLE sessions ADD COLUMN {name} TEXT",) for name in ("title", "colour")]
+    later = (*database.MIGRATIONS, *added)
     for _ in range(2):
         migrate(connection, later)
-    assert connection.execute("SELECT id, title FROM sessions").fetchall() == [("old", None)]
+    found = connection.execute("SELECT id, title, colour FROM sessions").fetchall()
+    assert found == [("old", None, None)]
     assert connection.execute("PRAGMA user_version").fetchone() == (len(later),)
+
+
+def test_of_two_that_migrate_at_once_one_does(tmp_path: Path) -> None:
+    slow, quick = (sqlite3.connect(tmp_path / "x.db", isolation_level=None) for _ in range(2))
+    overtaken: list[str] = []
+
+    def overtake(statement: str) -> None:  # called before the statement is carried out
+        if statement.startswith("BEGIN") and not overtaken:
+            overtaken.append(statement)
+            migrate(quick, database.MIGRATIONS)
+
+    slow.set_trace_callback(overtake)
+    migrate(slow, database.MIGRATIONS)
+    assert overtaken
+    assert slow.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
 
 
 def test_half_a_migration_is_none(journal: Journal) -> None:
@@ -368,16 +428,30 @@ async def test_a_new_session_goes_on_without_a_disk(tmp_path: Path) -> None:
     assert isinstance(session, StoredSession)
 
 
+async def test_a_session_to_go_on_with_is_not_added_to_without_a_lock(journal: Journal) -> None:
+    session = journal.session("s")
+    await keep(session, *TURN)
+    locks = journal.path.with_name("sessions.db.locks")
+    shutil.rmtree(locks)
+    locks.write_text("in the way")
+    with pytest.raises(SessionError, match="cannot lock"):
+        async with session.held():
+            pass
+
+
 async def test_keys_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_KEY", 'canary-"key"-1')
+    monkeypatch.setenv("LONGER_API_KEY", 'canary-"key"-1-and-more')
     journal = Journal(tmp_path / "sessions.db")
-    words = f"""my keys are {"sk-ant-" + "A1b2" * 8} and {os.environ["SOME_API_KEY"]}"""
+    held = f"""{os.environ["SOME_API_KEY"]}, {os.environ["LONGER_API_KEY"]}"""
+    words = f"""my keys are {"sk-ant-" + "A1b2" * 8}, {held}"""
     blob = "abc_sk-notakeyreallybutbase64urlinsideaword"
     await keep(journal.session("s"), Prompted(user(words)), Wrote(1, 0, Thinking("", blob)))
     journal.close()
     stored = on_disk(tmp_path)
     assert b"canary" not in stored
-    assert stored.count(b"[key]") >= 2
+    assert b"and-more" not in stored
+    assert stored.count(b"[key]") >= 3
     assert blob.encode() in stored, "what only looks a little like a key is not touched"
 
 
