@@ -512,6 +512,18 @@ def test_a_call_that_was_open_when_another_model_took_over_may_close_in_silence(
     assert sealed == []
 
 
+def test_of_text_what_is_new_is_taken_and_of_other_blocks_the_whole_at_their_end() -> None:
+    turn, _ = play([START, BlockStarted(0), TextDelta(0, "I"), TextCited(0, {"n": 1})])
+    assert turn.take() == [(0, Text("I", ({"n": 1},)))]
+    play([TextDelta(0, " can"), TextCited(0, {"n": 2}), BlockEnded(0)], turn)
+    assert turn.take() == [(0, Text(" can", ({"n": 2},)))]
+    play([BlockStarted(1), ThinkingDelta(1, "hm"), ThinkingSigned(1, "s")], turn)
+    assert turn.take() == [], "another signature may come"
+    play([ThinkingSigned(1, "t"), BlockEnded(1), *call(2, '{"n":1}')], turn)
+    assert turn.take() == [(1, Thinking("hm", "t")), (2, SEALED.call)]
+    assert turn.take() == []
+
+
 def test_what_was_taken_of_the_model_that_gave_up_is_taken_back() -> None:
     thinks: Events = [BlockStarted(0), ThinkingDelta(0, "hm"), ThinkingSigned(0, "s")]
     turn, _ = play([START, *thinks, BlockEnded(0), *text(1, "I")])
