@@ -204,6 +204,21 @@ async def test_a_write_that_has_begun_is_waited_for_though_the_run_is_stopped(
     assert [row.record for row in journal.rows("s")] == list(TURN)
 
 
+async def test_what_is_recorded_during_a_write_is_written_with_the_next(journal: Journal) -> None:
+    session = journal.session("s")
+    other = sqlite3.connect(journal.path, isolation_level=None)
+    async with session.held():
+        other.execute("BEGIN IMMEDIATE")  # the write waits for this one
+        session.record(*TURN[:2])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(session.saved)
+            await anyio.wait_all_tasks_blocked()
+            session.record(*TURN[2:])
+            other.execute("ROLLBACK")
+        assert await session.saved(), session.trouble
+    assert [row.record for row in journal.rows("s")] == list(TURN)
+
+
 def test_a_commit_waits_until_the_disk_has_it(journal: Journal) -> None:
     journal.session()
     connection = sqlite3.connect(journal.path, isolation_level=None)
