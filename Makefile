@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test soak check fix bench lock clean
+.PHONY: help demo test soak mutants check fix bench lock clean
 
 help:  ## List these
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -16,6 +16,9 @@ test: .venv/dev  ## Run the tests, one process a core
 
 soak: .venv/dev  ## Run the proofs of tests/proof at length (docs/reliability.md)
 	MIDSTREAM_SOAK=1 $(BIN)/pytest tests/proof -n auto --dist worksteal --timeout 7200 --durations 10
+
+mutants: .venv/dev  ## Change one line at a time, and see that a test fails (docs/reliability.md)
+	$(BIN)/python tests/proof/mutants.py
 
 check: .venv/dev  ## Lint, types, layers
 	$(BIN)/ruff check
