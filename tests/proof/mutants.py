@@ -172,6 +172,8 @@ def main(words: Sequence[str]) -> int:
             for mutant in read_table(TABLE.read_text("utf-8"))
             if not words or any(word in f"{mutant.file} {mutant.promise}" for word in words)
         ]
+        if not mutants:
+            raise Stale(f"no mutant has such a word: {' '.join(words)}")
         for mutant in mutants:
             mutated(mutant, (ROOT / "src/midstream" / mutant.file).read_text("utf-8"))
         with tempfile.TemporaryDirectory() as folder:

@@ -191,11 +191,11 @@ class Call:
         if tool.context_parameter:
             arguments = arguments | {tool.context_parameter: self._context(bench, place)}
         call = partial(tool.fn, **arguments)
+        self.in_thread = not tool.is_async
         value = call() if tool.is_async else await in_thread(partial(self._work, call))
         return await value if isawaitable(value) else value
 
     def _work(self, call: Callable[[], object]) -> object:
-        self.in_thread = True
         try:
             return call()
         finally:

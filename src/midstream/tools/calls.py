@@ -70,7 +70,7 @@ class ToolCalls:
             return
         try:
             arguments = tool.arguments(call.asked.input)
-            queue = tool.serial_key(arguments)
+            queue = None if self._stopped else tool.serial_key(arguments)
         except BadArguments as error:
             call.refuse(str(error), self._bench)
             return
