@@ -145,6 +145,7 @@ ENDS = [
     ("failed", RunError("stream_stalled", "no byte came"), "midstream: failed: no byte came"),
     ("refusal", RunError("refusal", "bio: I won't"), "refusal: bio: I won't"),
     ("max_turns", None, "--max-turns allows more"),
+    ("completed", RunError("session_not_saved", "the disk is full"), "not saved: the disk is full"),
     ("max_tokens", None, "--max-tokens allows more"),
 ]
 
@@ -164,6 +165,15 @@ def test_a_line_beside_the_answer_fits_the_terminal() -> None:
     face = PlainText(terminal=True, colour=False, width=40)
     line = face.show(ToolProgress("a", "word " * 30, None)).answer
     assert len(line.rstrip("\n")) == 39
+
+
+def test_what_is_true_of_a_call_that_failed_is_not_cut() -> None:
+    face = PlainText(terminal=True, colour=False, width=40)
+    words = (
+        "Stopped while it was running: cancelled by the user. What it did until then is unknown."
+    )
+    line = face.show(ToolFinished("a", "pay", words, True, 1.0, False)).answer
+    assert line.endswith(f"→ {words}\n")
 
 
 def test_a_run_in_which_nothing_came_has_no_figures() -> None:

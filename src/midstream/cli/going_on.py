@@ -31,7 +31,7 @@ def session_for(latest: bool, resume: str | None, no_session: bool) -> Session:
     try:
         return journal.session()
     except SessionError as error:
-        click.echo(f"midstream: {error}; this one is not kept", err=True)
+        click.echo(f"midstream: {error}; this one is not kept, as with --no-session", err=True)
         return Session()
 
 

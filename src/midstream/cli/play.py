@@ -9,6 +9,7 @@ from functools import partial
 from typing import Literal
 
 import anyio
+from anyio import CancelScope
 from msgspec import Struct
 
 from midstream.agent.agent import Agent
@@ -17,7 +18,7 @@ from midstream.cli.leaving import CANCELLED, Signals, leaving
 from midstream.cli.load import load_tools
 from midstream.concurrency import in_thread, task_group
 from midstream.events import ApprovalRequested, RunEnded
-from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText
+from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText, printable
 from midstream.journal.session import Session
 
 EXIT = {
@@ -130,26 +131,39 @@ async def show(run: Run, face: Face, screen: Screen, signals: Signals) -> int:
 
 
 async def show_events(run: Run, face: Face, screen: Screen) -> None:
-    async with run, task_group() as tasks:
+    async with run:
         while run.ended is None or run.unread:
             events = [await anext(run)]
             events += [await anext(run) for _ in range(run.unread)]
             # In a thread: whoever reads slowly must not hold up the socket.
             await in_thread(partial(screen.write, [face.show(event) for event in events]))
-            for event in [each for each in events if isinstance(each, ApprovalRequested)]:
-                tasks.start_soon(ask, run, event, screen)
-        tasks.cancel_scope.cancel()
+            for event in events:
+                if isinstance(event, ApprovalRequested):
+                    await ask(run, event, screen)
 
 
 async def ask(run: Run, event: ApprovalRequested, screen: Screen) -> None:
-    """Ask the person at the terminal; where there is none, the answer is no."""
-    allowed = False
+    """Ask the person at the terminal; where there is none, the answer is no.
+
+    Meanwhile nothing else is shown, though the answer streams on.
+    """
+    said = ""
     if os.isatty(screen.answer) and sys.stdin.isatty():
-        await in_thread(partial(os.write, screen.answer, f"  allow {event.name}? [y/N] ".encode()))
-        line = await in_thread(sys.stdin.readline)
-        allowed = line.strip().lower() in ("y", "yes")
+        async with task_group() as tasks:
+            tasks.start_soon(until_ended, run, tasks.cancel_scope)
+            question = f"  allow {printable(event.name)}? [y/N] "
+            await in_thread(partial(os.write, screen.answer, question.encode()))
+            said = await in_thread(sys.stdin.readline)
+            tasks.cancel_scope.cancel()
+        if not said:
+            await in_thread(partial(os.write, screen.answer, b"\n"))
     with suppress(KeyError):  # the call was stopped in the meantime
-        run.approve(event.id, allowed)
+        run.approve(event.id, said.strip().lower() in ("y", "yes"))
+
+
+async def until_ended(run: Run, scope: CancelScope) -> None:
+    await run
+    scope.cancel()
 
 
 def status(ended: RunEnded) -> int:

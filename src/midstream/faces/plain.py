@@ -37,6 +37,7 @@ UNPRINTABLE = re.compile(
 # In JSON these are allowed as they are, but not on a terminal, nor where they end lines.
 SPELLED_OUT = re.compile(f"{UNPRINTABLE.pattern[:-1]}\u2028\u2029]")
 LONGEST_PREVIEW = 60
+LONGEST_ERROR = 300  # what is true of a call that failed is worth several lines
 
 
 def printable(text: str) -> str:
@@ -129,7 +130,8 @@ class PlainText:
                 done = "" if fraction is None else f"{fraction:4.0%} "
                 return self._beside(f"… {done}{message}")
             case ToolFinished():
-                return self._beside(finished(event, self._inputs.get(event.id, "")))
+                line = finished(event, self._inputs.get(event.id, ""))
+                return self._beside(line, whole=event.is_error)
             case ApprovalRequested(_, name, given):
                 return self._beside(f"? {name}({arguments(given)}) waits for approval")
             case TurnDiscarded(_, _, reason):
@@ -169,9 +171,9 @@ class PlainText:
         self._thinking = False
         return Piece("\n") if open_ else NOTHING
 
-    def _beside(self, line: str) -> Piece:
+    def _beside(self, line: str, *, whole: bool = False) -> Piece:
         flat = "  " + printable(line).replace("\n", " ")
-        if self._width and len(flat) >= self._width:
+        if self._width and not whole and len(flat) >= self._width:
             flat = flat[: max(8, self._width - 2)] + "…"
         dim = self._dim(flat) + "\n"
         if not self._terminal:
@@ -208,26 +210,30 @@ def finished(event: ToolFinished, given: str) -> str:
     said = event.output if isinstance(event.output, str) else f"{len(event.output)} parts"
     mark = "✗" if event.is_error else "✓"
     how = "reused" if event.reused else f"{event.seconds:.2f} s"
-    return f"{mark} {event.name}({given}) {how} → {preview(said)}"
+    shown = preview(said, LONGEST_ERROR if event.is_error else LONGEST_PREVIEW)
+    return f"{mark} {event.name}({given}) {how} → {shown}"
 
 
-def preview(text: str) -> str:
-    flat = " ".join(text[: 4 * LONGEST_PREVIEW].split())
-    return flat if len(flat) <= LONGEST_PREVIEW else flat[: LONGEST_PREVIEW - 1] + "…"
+def preview(text: str, longest: int = LONGEST_PREVIEW) -> str:
+    flat = " ".join(text[: 4 * longest].split())
+    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
 
 
 def error_line(event: RunEnded) -> str:
-    """The one line that says why a run did not complete, or nothing."""
+    """The one line that says why a run did not complete, or was not saved; or nothing."""
+    ended_well = event.outcome in ("completed", "cancelled")
     why = _why(event)
-    return printable(f"midstream: {event.outcome}: {why}").replace("\n", " ") + "\n" if why else ""
+    word = "not saved" if ended_well else event.outcome
+    return printable(f"midstream: {word}: {why}").replace("\n", " ") + "\n" if why else ""
 
 
 def _why(event: RunEnded) -> str:
     match event.outcome:
         case "completed" | "cancelled":
-            return ""
+            return event.error.message if event.error else ""
         case "max_turns":
-            return f"stopped after {event.turns} turns; --max-turns allows more"
+            turns = "1 turn" if event.turns == 1 else f"{event.turns} turns"
+            return f"stopped after {turns}; --max-turns allows more"
         case "max_tokens":
             return "the answer was cut at the token limit; --max-tokens allows more"
         case "max_cost":
