@@ -89,6 +89,11 @@ def opaque(*payloads: Json) -> Json:
 NO_USAGE = UsageCounted(Usage())
 KINDS = [
     pytest.param([start()], [ResponseStarted("m"), NO_USAGE], id="message_start"),
+    pytest.param(
+        [start(model="m\ud800")],
+        [ResponseStarted("m\ufffd"), NO_USAGE],
+        id="a model's name is text",
+    ),
     pytest.param([STOP], [ResponseEnded()], id="message_stop"),
     pytest.param([{"type": "ping"}], [], id="ping"),
     pytest.param([end(3)], [BlockEnded(3)], id="content_block_stop"),

@@ -278,7 +278,7 @@ async def test_the_rough_scenario_costs_every_prompt_three_attempts() -> None:
             reasons = [each.reason for each in events if isinstance(each, TurnDiscarded)]
             assert len(reasons) == 3
             assert "connection failed" in reasons[1]
-            assert reasons[2] == "Overloaded"
+            assert reasons[2] == "Overloaded (status 529)"
     assert (len(sim.requests), sim.refusals) == (8, [])
 
 

@@ -24,6 +24,7 @@ from midstream.agent.tally import (
     kept,
     know_prices,
     price_usd,
+    reason,
     run_error,
 )
 from midstream.errors import MidstreamError
@@ -203,12 +204,13 @@ class Loop:
         lost, self._turn = self._turn, Turn()
         self._tally.discarded += lost.usage
         self._calls.discard()
-        self._feed.emit(TurnDiscarded(self._keeper.number, attempt, str(error)))
-        self._keeper.discarded(attempt, str(error), lost.usage)
+        why = reason(error)
+        self._feed.emit(TurnDiscarded(self._keeper.number, attempt, why))
+        self._keeper.discarded(attempt, why, lost.usage)
         delay = self._plan.backoff.delay_s(attempt, error, random.random())
         if delay is None:
             raise error
-        self._feed.emit(Retrying(attempt + 1, delay, str(error)))
+        self._feed.emit(Retrying(attempt + 1, delay, why))
         await anyio.sleep(delay)
 
     async def _commit(self) -> End | None:

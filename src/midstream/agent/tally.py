@@ -121,6 +121,11 @@ def answer_to(
     return Message("user", (*results, *words)), bool(words)
 
 
+def reason(error: MidstreamError) -> str:
+    """Why an attempt was lost, in words."""
+    return f"{error} (status {error.status})" if isinstance(error, ProviderError) else str(error)
+
+
 def run_error(error: MidstreamError) -> RunError:
     match error:
         case ProviderError(kind=kind, status=status, request_id=request_id):

@@ -45,7 +45,9 @@ class Figures:
         if ended.ttft is None and ended.usage == Usage():
             return ""
         first = "no token" if ended.ttft is None else f"TTFT {ended.ttft:.2f} s"
-        speed = f"{self._tokens / self._streamed_s:.0f} tokens/s" if self._streamed_s > 0 else "n/a"
+        speed = (
+            f"{self._tokens / self._streamed_s:,.0f} tokens/s" if self._streamed_s > 0 else "n/a"
+        )
         usage = ended.usage
         cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
         read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens

@@ -194,7 +194,7 @@ class AnthropicDecoder:
             return
         self._id = message.id
         self._container = message.container
-        yield ResponseStarted(message.model)
+        yield ResponseStarted(clean(message.model))
         yield self._count(message.usage)
         for index, block in enumerate(message.content):
             yield from self._start(index, clean(block))
