@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import math
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +299,7 @@ STATUSES: list[tuple[Status, str, dict[str, str]]] = [
         {"retry-after": "Tue, 24 Nov 2026 12:01:30 GMT"},
     ),
     (Status(529, retry_after_ms=250), "overloaded_error", {"retry-after-ms": "250"}),
+    (Status(529, retry_after=1234567.5), "overloaded_error", {"retry-after": "1234567.5"}),
     (Status(400, should_retry=True), "invalid_request_error", {"x-should-retry": "true"}),
     (Status(500, should_retry=False), "api_error", {"x-should-retry": "false"}),
     (Status(418, type="teapot_error"), "teapot_error", {}),
@@ -430,9 +433,23 @@ def test_a_fault_where_the_answer_has_nothing_is_named(
         ("kind = 'cut'\nevent = 'stop'", "no 'stop' events: known are message_start, content_bl"),
         ("kind = 'repeat'\nevent = 1\nto = 0", "events count from 1"),
         ("kind = 'delay'", "missing required field `seconds`"),
-        ("kind = 'delay'\nseconds = -1", "`seconds` is a time to wait"),
+        *(
+            (f"kind = 'delay'\nseconds = {odd}", "`seconds` is a time to wait, in seconds: 0 to 8")
+            for odd in ("-1", "nan", "inf", "86401")
+        ),
         ("kind = 'stall'\nping_s = 1", "give `event` or `byte` as well"),
-        ("kind = 'stall'\nping_s = -1", "`ping_s` is in seconds"),
+        ("kind = 'stall'\nping_s = -1", "`ping_s` is a time to wait"),
+        ("kind = 'stall'\nevent = 3\nping_s = nan", "`ping_s` is a time to wait"),
+        *(
+            (f"kind = 'status'\nstatus = 529\n{key} = {odd}", f"`{key}` is a number from -100")
+            for key in ("retry_after", "retry_after_date", "retry_after_ms")
+            for odd in ("nan", "-inf", "1e20")
+        ),
+        ("kind = 'headers'\nset = { 'x y' = '' }", "'x y' is no name of a header"),
+        ("kind = 'headers'\nset = { '' = 'a' }", "'' is no name of a header"),
+        ('kind = "headers"\nset = { x = "a\\r\\nb: c" }', "the header 'x' must be one line"),
+        ('kind = "headers"\nset = { x = "☃" }', "the header 'x' must be one line of Latin-1"),
+        ('kind = "page"\ntype = "a\\r\\nb: c"', "the header 'content-type' must be one line"),
         ("kind = 'drop'\nevent = 1\ncount = 0", "`count` is how many events"),
         ("kind = 'truncate'\ncall = 0", "`call` counts from 1"),
         ("kind = 'truncate'\nkeep = -1", "`keep` is a number of characters"),
@@ -456,6 +473,14 @@ def test_a_bad_fault_is_one_line_with_file_and_number(
     assert str(caught.value).startswith(f"{file}: ")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make", [partial(Delay, math.nan), partial(Stall, ping_s=math.inf), partial(Headers, {"": "a"})]
+)
+def test_a_bad_fault_is_refused_in_python_too(make: Callable[[], AnyFault]) -> None:
+    with pytest.raises(ValueError, match=r"time to wait|name of a header"):
+        make()
 
 
 def test_a_fault_reads_from_toml_as_it_is_written_in_python(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Scenarios: which reply is next, what fills its placeholders, what is wrong with a file."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,9 @@ def test_hello_quotes_the_prompt_and_says_what_it_is() -> None:
         assert words in answer
 
 
+REPLY = "[[reply]]\nblocks = []"
+
+
 def test_a_file_loads_by_its_path(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     blocks = '{ call = "add", input = { a = 1 } }, { redacted = true }'
@@ -182,7 +186,14 @@ def test_a_file_loads_by_its_path(tmp_path: Path) -> None:
         ("", "missing required field `reply`"),
         ("reply = []", "a scenario needs a reply"),
         ("speed = 3\n[[reply]]\nblocks = []", "unknown field `speed`"),
-        ("ttft = -1\n[[reply]]\nblocks = []", "`$.ttft`"),
+        *((f"ttft = {s}\n{REPLY}", "`ttft` is a time to wait") for s in ("-1", "nan", "inf")),
+        *(
+            (f"tokens_per_second = {pace}\n{REPLY}", "`tokens_per_second` is 0 (as fast as can be)")
+            for pace in ("nan", "inf", "-1", "1e-300")
+        ),
+        (f"ttft = 1{'0' * 400}\n{REPLY}", "out of range"),
+        (f"ttft = 1{'0' * 5000}\n{REPLY}", "digits"),
+        (f"x = {'[' * 5000}{']' * 5000}", "nested too deep"),
         ("[[reply]]\nblocks = [{ txt = 'a' }]", "unknown field `txt` - at `$.reply[0].blocks[0]`"),
         ("[[reply]]\nblocks = [{}]", "one of text, thinking, call and redacted"),
         ("[[reply]]\nblocks = [{ text = 'a', call = 'b' }]", "$.reply[0].blocks[0]"),
@@ -199,6 +210,12 @@ def test_a_bad_file_is_one_line_with_file_and_place(tmp_path: Path, toml: str, w
     assert str(caught.value).startswith(f"{file}: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [{"ttft": math.nan}, {"tokens_per_second": 1e-300}])
+def test_a_pace_that_cannot_be_kept_is_refused_in_python_too(settings: Json) -> None:
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        Scenario(replies=SCRIPT, **settings)
 
 
 def test_a_file_that_is_not_text_is_a_bad_file(tmp_path: Path) -> None:

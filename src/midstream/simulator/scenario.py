@@ -31,16 +31,15 @@ first of several calls. A value that is not there shows as `?`.
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 
 from midstream.errors import ConfigurationError
 from midstream.simulator import faults as kit
 from midstream.simulator.facts import PLACE, Facts, read, since_prompt
-
-Seconds = Annotated[float, Meta(ge=0)]
+from midstream.simulator.limits import check_time
 
 
 class Block(Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,8 +101,8 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     replies: Sequence[Reply] = field(name="reply")
     about: str = ""
     model: str | None = None
-    ttft: Seconds = 0.0
-    tokens_per_second: Seconds = 0.0
+    ttft: float = 0.0
+    tokens_per_second: float = 0.0
     each_prompt: bool = False
     faults: Sequence[kit.AnyFault] = field(default=(), name="fault")
 
@@ -112,6 +111,11 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError("a scenario needs a reply")
         if self.replies[-1].when is not None:
             raise ValueError("the last reply must be one without `when`")
+        check_time("ttft", self.ttft)
+        if self.tokens_per_second != 0 and not 0.001 <= self.tokens_per_second <= 1e6:
+            raise ValueError(
+                "`tokens_per_second` is 0 (as fast as can be), or from 0.001 to 1000000"
+            )
 
     def facts(self, messages: list[dict[str, Any]]) -> Facts:
         return read(since_prompt(messages) if self.each_prompt else messages)
@@ -165,7 +169,9 @@ def load(name_or_path: str | Path) -> Scenario:
         return msgspec.toml.decode(source.read_bytes(), type=Scenario)
     except OSError as error:
         raise ConfigurationError(f"{name}: {error.strerror or error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ConfigurationError(f"{name}: it is nested too deep to be a scenario") from error
+    except (msgspec.DecodeError, ValueError) as error:  # a number of 5,000 digits is a ValueError
         raise ConfigurationError(f"{name}: {error}{_kinds(str(error))}") from error
 
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from midstream.simulator.faults.fault import Fault
+from midstream.simulator.limits import check_headers, check_number
 from midstream.simulator.play import End, Frame, Misplaced, Play, error
 
 # The API's word for a status, and for the kind that is not here.
@@ -49,6 +50,8 @@ class Status(Fault, frozen=True):
         check_status(self.status)
         if self.retry_after is not None and self.retry_after_date is not None:
             raise ValueError("give `retry_after` or `retry_after_date`, not both")
+        for name in ("retry_after", "retry_after_date", "retry_after_ms"):
+            check_number(name, getattr(self, name))
 
     def applied(self, play: Play) -> Play:
         usual = "invalid_request_error" if 400 <= self.status < 500 else "api_error"
@@ -60,13 +63,13 @@ class Status(Fault, frozen=True):
     def _advice(self, play: Play) -> dict[str, str]:
         advice: dict[str, str] = {}
         if self.retry_after is not None:
-            advice["retry-after"] = f"{self.retry_after:g}"
+            advice["retry-after"] = f"{self.retry_after:.15g}"
         if self.retry_after_date is not None:
             asked = parsedate_to_datetime(play.headers["date"])
             until = asked + timedelta(seconds=self.retry_after_date)
             advice["retry-after"] = format_datetime(until, usegmt=True)
         if self.retry_after_ms is not None:
-            advice["retry-after-ms"] = f"{self.retry_after_ms:g}"
+            advice["retry-after-ms"] = f"{self.retry_after_ms:.15g}"
         if self.should_retry is not None:
             advice["x-should-retry"] = str(self.should_retry).lower()
         return advice
@@ -82,6 +85,7 @@ class Page(Fault, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_status(self.status)
+        check_headers({"content-type": self.type})
 
     def applied(self, play: Play) -> Play:
         return _answered(play, self.status, self.type, self.text.encode())
@@ -91,6 +95,10 @@ class Headers(Fault, frozen=True):
     """Headers are added or replaced, such as a wrong `content-type`; an empty one is left out."""
 
     set: dict[str, str]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_headers(self.set)
 
     def applied(self, play: Play) -> Play:
         changes = {name.lower(): value for name, value in self.set.items()}

@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from midstream.simulator.faults.fault import Fault, Placed
+from midstream.simulator.limits import check_time
 from midstream.simulator.play import End, EventPlace, Frame, Play
 
 
@@ -30,8 +31,7 @@ class Stall(Placed, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.ping_s < 0:
-            raise ValueError("`ping_s` is in seconds, or 0")
+        check_time("ping_s", self.ping_s)
         if self.ping_s and self.byte is None and self.event is None:
             raise ValueError("pings are part of a stream: give `event` or `byte` as well")
 
@@ -47,8 +47,7 @@ class Delay(Fault, frozen=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.seconds < 0:
-            raise ValueError("`seconds` is a time to wait")
+        check_time("seconds", self.seconds)
 
     def applied(self, play: Play) -> Play:
         first = 0 if self.event is None else play.place_of(self.event)
