@@ -95,6 +95,8 @@ def test_a_file_torn_in_the_middle_cannot(path: Path) -> None:
         load_recording(path)
 
 
+ASKED = HEADER + b'{"type":"request","n":1,"t":0,"method":"GET","path":"/","headers":{}}\n'
+ANSWERED = b'{"type":"response","n":1,"t":0,"status":%b,"headers":%b}\n'
 NO_RECORDING: list[Any] = [
     (b"", "not a recording"),
     (b"about = 'a scenario'", "not a recording"),
@@ -102,6 +104,12 @@ NO_RECORDING: list[Any] = [
     (HEADER.replace(b":1,", b":2,"), "newer"),
     (HEADER + b'{"type":"end","n":7,"t":0,"how":"cut"}\n\n', "line 2: it belongs to request 7"),
     (HEADER + b'{"type":"what","n":7,"t":0}\n\n', "line 2: Invalid value 'what'"),
+    (ASKED + b'{"type":"chunk","n":1,"t":0,"base64":"!!!x"}\n', "line 3: its `base64` is none"),
+    (ASKED + '{"type":"chunk","n":1,"t":0,"base64":"é"}\n'.encode(), "line 3: its `base64` is no"),
+    (ASKED + ANSWERED % (b"-7", b"{}"), r"line 3: Expected `int` >= 100 - at `\$\.status`"),
+    (ASKED + ANSWERED % (b"200", rb'{"x":"a\r\n\r\nb"}'), "line 3: .* header 'x' must be one line"),
+    (ASKED + ANSWERED % (b"200", rb'{"x y":"a"}'), "line 3: 'x y' is no name of a header"),
+    (ASKED + b'{"x":' * 5000 + b"1" + b"}" * 5000 + b"\n", "line 3: .*recursion"),
 ]
 
 

@@ -14,13 +14,14 @@ from base64 import b64decode, b64encode
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import anyio
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from midstream.errors import ConfigurationError
+from midstream.simulator.limits import check_headers
 from midstream.simulator.redaction import REDACTED
 from midstream.simulator.server import Exchange, Progress, Request, respond_json
 
@@ -59,7 +60,7 @@ class Asked(Line, frozen=True, tag="request"):
 
 
 class Answered(Line, frozen=True, tag="response"):
-    status: int
+    status: Annotated[int, Meta(ge=100, le=999)]
     headers: dict[str, str]
 
 
@@ -71,7 +72,7 @@ class Chunk(Line, frozen=True, tag="chunk"):
 
     @property
     def data(self) -> bytes:
-        return self.text.encode() if self.text else b64decode(self.base64 or b"")
+        return self.text.encode() if self.text else b64decode(self.base64 or b"", validate=True)
 
 
 class Ended(Line, frozen=True, tag="end", omit_defaults=True):
@@ -135,7 +136,7 @@ def load_recording(path: str | Path) -> Recording:
         try:
             if line:
                 _add(exchanges, _DECODER.decode(line))
-        except (msgspec.DecodeError, LookupError) as error:
+        except (msgspec.DecodeError, LookupError, ValueError, RecursionError) as error:
             if number <= len(lines):
                 raise ConfigurationError(f"{path}, line {number}: {error}") from error
     return Recording(header.upstream, [exchanges[n] for n in sorted(exchanges)])
@@ -151,11 +152,20 @@ def _add(exchanges: dict[int, Recorded], line: AnyLine) -> None:
         case Asked():
             exchanges[line.n] = Recorded(line)
         case Answered():
+            check_headers(line.headers)
             exchanges[line.n].response = line
         case Chunk():
+            _check_data(line)
             exchanges[line.n].chunks.append(line)
         case Ended():
             exchanges[line.n].ended = line
+
+
+def _check_data(chunk: Chunk) -> None:
+    try:
+        _ = chunk.data
+    except ValueError as error:
+        raise ValueError(f"its `base64` is none: {error}") from error
 
 
 class Playback:
