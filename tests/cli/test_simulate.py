@@ -1,7 +1,10 @@
 """`midstream simulate` as a process, with clients that know nothing of it."""
 
+import os
+import resource
 import signal
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import anthropic
@@ -122,6 +125,36 @@ def test_what_cannot_be_played_is_one_line(
 ) -> None:
     got, line = refused("simulate", *args, cwd=folder)
     assert (got, words in line) == (status, True), line
+
+
+ROOM = 4  # connections
+ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit is set from outside")
+@pytest.mark.parametrize(
+    "command", [["simulate", "hello"], ["record", "--upstream", "http://127.0.0.1:1"]]
+)
+def test_with_no_file_left_for_a_connection_it_waits_and_goes_on(
+    folder: Path, command: list[str]
+) -> None:
+    with server(*command, cwd=folder) as running, ExitStack() as open_:
+        pid = running.process.pid
+        limit = len(os.listdir(f"/proc/{pid}/fd")) + ROOM
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, limit))
+        host, _, port = running.url.removeprefix("http://").partition(":")
+        clients = [
+            open_.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            for _ in range(ROOM + 3)
+        ]
+        for _ in range(3):  # the last of those who got in; the next one has been tried by then
+            clients[ROOM - 1].sendall(ASK)
+            assert clients[ROOM - 1].recv(10_000).startswith(b"HTTP/1.1 ")
+        for client in clients[:-1]:
+            client.close()
+        clients[-1].sendall(ASK)
+        assert clients[-1].recv(10_000).startswith(b"HTTP/1.1 ")
+        assert running.stop(signal.SIGINT) == 0
 
 
 def test_a_port_in_use_is_named(folder: Path) -> None:

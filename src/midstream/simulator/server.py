@@ -4,6 +4,7 @@ Requests are read by h11. Answers are not written by it, because a server for te
 to write wrong ones: a chunk that ends too early, a reset, a status line that is none.
 """
 
+import errno
 import socket
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -22,6 +23,9 @@ EVENT_STREAM: Mapping[str, str] = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",
 }
+
+# There is no file for another connection, which waits until there is.
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Request(Struct, frozen=True):
@@ -153,6 +157,11 @@ async def _accept(listener: socket.socket, handler: Handler, tasks: anyio.abc.Ta
         try:
             accepted, _ = listener.accept()
         except (BlockingIOError, ConnectionError):  # it left before it was taken
+            continue
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                raise
+            await anyio.sleep(0.1)  # nothing tells when there is one again
             continue
         tasks.start_soon(_converse, Connection(accepted), handler)
 
