@@ -15,7 +15,7 @@ import pytest
 
 from midstream import Agent, tool
 from midstream.errors import ConfigurationError
-from midstream.simulator import Recording, Reply, Scenario, call, load_recording, say
+from midstream.simulator import Playback, Recording, Reply, Scenario, call, load_recording, say
 from midstream.simulator.proxy import proxy
 from midstream.simulator.recorder import Recorder
 from midstream.simulator.recording import Recorded
@@ -143,6 +143,22 @@ async def test_cookies_stay_apart_and_the_recording_has_none(path: Path) -> None
         assert answer.headers.get_list("set-cookie") == ["a=Canary1", "b=Canary2"]
         assert answer.headers["x"] == "1, 2"
     assert "Canary" not in tape.text
+
+
+async def test_the_bytes_of_an_answers_headers_pass_and_play_as_they_are(path: Path) -> None:
+    odd = [(b"x-latin", b"caf\xe9"), (b"x-utf", b"caf\xc3\xa9")]
+
+    async def upstream(exchange: Exchange) -> None:
+        lines = b"".join(b"%b: %b\r\n" % each for each in odd)
+        await exchange.send_raw(b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\n{}" % lines)
+        await exchange.client_left()
+
+    async with taping(upstream, path) as tape, httpx2.AsyncClient() as client:
+        live = await client.get(tape.url)
+        async with serve(Playback(tape.recording).handle) as url:
+            played = await client.get(url)
+    for answer in (live, played):
+        assert [each for each in answer.headers.raw if each[0].startswith(b"x-")] == odd
 
 
 async def test_no_key_is_in_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

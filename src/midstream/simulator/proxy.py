@@ -156,8 +156,8 @@ def end_to_end(headers: Mapping[str, str], without: frozenset[str]) -> dict[str,
 def joined(headers: httpx2.Headers) -> dict[str, str]:
     """Each name once, in lower case. Cookies may not share a line: they get one each."""
     values: dict[str, list[str]] = {}
-    for name, value in headers.multi_items():
-        values.setdefault(name.lower(), []).append(value)
+    for name, value in headers.raw:  # as bytes: httpx2 guesses what their encoding is
+        values.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
     between = {"set-cookie": "\r\nset-cookie: "}
     return {name: between.get(name, ", ").join(each) for name, each in values.items()}
 

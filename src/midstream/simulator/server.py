@@ -111,7 +111,8 @@ class Exchange:
         self._chunked = names.isdisjoint({"content-length", "transfer-encoding"})
         framing = {"transfer-encoding": "chunked"} if self._chunked else {}
         lines = [f"{name}: {value}" for name, value in {**headers, **framing}.items()]
-        return "\r\n".join([f"HTTP/1.1 {status} {phrase(status)}", *lines, "", ""]).encode()
+        head = [f"HTTP/1.1 {status} {phrase(status)}", *lines, "", ""]
+        return "\r\n".join(head).encode("latin-1")  # as requests are read: each byte a character
 
     def _frame(self, data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
