@@ -127,6 +127,57 @@ def test_what_cannot_be_played_is_one_line(
     assert (got, words in line) == (status, True), line
 
 
+FAULTS = """
+[[reply]]
+blocks = [{ call = "add", input = { a = 1 } }]
+
+[[fault]]
+kind = "truncate"
+[[fault]]
+kind = "status"
+status = 529
+request = 2
+[[fault]]
+kind = "headers"
+set = { a = "b" }
+request = 2
+[[fault]]
+kind = "cut"
+request = 3
+[[fault]]
+kind = "stall"
+event = 1
+request = 4
+"""
+
+
+def test_the_faults_that_were_played_are_named(folder: Path) -> None:
+    (folder / "faulty.toml").write_text(FAULTS)
+    said = [{"role": "user", "content": "Hi"}]
+    body = {"model": "m", "max_tokens": 99, "stream": True, "messages": said}
+    headers = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
+    with server("simulate", "faulty.toml", cwd=folder) as sim:
+        with httpx2.Client(base_url=sim.url, headers=headers) as client:
+            assert client.post("/v1/messages", json=body).status_code == 200
+            assert client.post("/v1/messages", json=body).status_code == 529
+            with pytest.raises(httpx2.RemoteProtocolError):
+                client.post("/v1/messages", json=body)
+            with client.stream("POST", "/v1/messages", json=body) as answer:
+                assert answer.status_code == 200
+            assert client.post("/v1/messages", json=body).status_code == 200
+        assert sim.stop(signal.SIGINT) == 0
+        _, *lines = sim.said
+    assert sorted(lines) == sorted(
+        [
+            "POST /v1/messages 200 (fault: truncate)",
+            "POST /v1/messages 529 (fault: status, headers)",
+            "POST /v1/messages no answer: cut (fault: cut)",
+            "POST /v1/messages 200 client left (fault: stall)",
+            "POST /v1/messages 200",
+        ]
+    )
+
+
 ROOM = 4  # connections
 ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -72,8 +72,10 @@ def reported(handler: Handler) -> Handler:
         finally:
             exchange.progress = watched.progress
             request = exchange.request
-            line = f"{request.method} {request.path.partition('?')[0]} {watched.status} {words}"
-            note(line.rstrip())
+            path = request.path.partition("?")[0]
+            faults = f"(fault: {', '.join(watched.faults)})" if watched.faults else ""
+            line = f"{request.method} {path} {watched.status} {words} {faults}"
+            note(" ".join(line.split()))
 
     return handle
 

@@ -60,6 +60,7 @@ class Play(Struct, frozen=True):
         head_s: when status and headers are due, in seconds from the request.
         length: what `content-length` says; None: the body is chunked.
         ping_s: at a stall, the seconds between pings; 0: silence.
+        faults: the kinds of those that made it what it is.
     """
 
     frames: Sequence[Frame]
@@ -69,6 +70,7 @@ class Play(Struct, frozen=True):
     length: int | None = None
     end: End = End.FINISH
     ping_s: float = 0.0
+    faults: tuple[str, ...] = ()
 
     @property
     def body(self) -> bytes:

@@ -53,11 +53,15 @@ class Exchange:
 
     An answer that the handler does not finish is cut: the connection closes when the handler
     returns. Every method that writes raises `ClientLeft` once the connection is gone.
+
+    Attributes:
+        faults: what is wrong with the answer on purpose, for those who watch.
     """
 
     def __init__(self, request: Request, connection: "Connection") -> None:
         self.request = request
         self.progress = Progress.WAITING
+        self.faults: tuple[str, ...] = ()
         self._connection = connection
         self._chunked = True
 

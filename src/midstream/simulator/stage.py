@@ -13,7 +13,7 @@ from midstream.simulator import anthropic, strict
 from midstream.simulator.faults import struck
 from midstream.simulator.play import PING, End, Misplaced, Play, error, event_frame
 from midstream.simulator.scenario import Reply, Scenario, load
-from midstream.simulator.server import Exchange, Request, respond_json, serve
+from midstream.simulator.server import ClientLeft, Exchange, Request, respond_json, serve
 from midstream.simulator.shape import Refusal, invalid
 
 Script = Scenario | Sequence[Reply] | str | Path
@@ -104,6 +104,7 @@ async def perform(play: Play, exchange: Exchange, asked_s: float) -> None:
     Args:
         asked_s: when the request came, on anyio's clock.
     """
+    exchange.faults = play.faults
     if play.status is not None:
         length = {} if play.length is None else {"content-length": str(play.length)}
         await anyio.sleep_until(asked_s + play.head_s)
@@ -124,8 +125,9 @@ async def perform(play: Play, exchange: Exchange, asked_s: float) -> None:
 
 
 async def _stall(exchange: Exchange, ping_s: float) -> None:
-    """Keep a client waiting until it leaves."""
+    """Keep a client waiting until it leaves, which is then raised as `ClientLeft`."""
     while ping_s:
         await anyio.sleep(ping_s)
         await exchange.send(event_frame(0.0, PING).data)
     await exchange.client_left()
+    raise ClientLeft

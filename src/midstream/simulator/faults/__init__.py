@@ -6,6 +6,8 @@ Scenario(replies=[...], faults=[Cut(event="message_delta"), Status(request=2, st
 from collections.abc import Sequence
 from typing import Any, Final, get_args
 
+from msgspec.structs import replace
+
 from midstream.simulator.faults.answers import Headers, Length, Page, Status
 from midstream.simulator.faults.body import Flip, Gzip, Insert, Lines, Split
 from midstream.simulator.faults.endings import Cut, Delay, Stall
@@ -55,9 +57,9 @@ def struck(play: Play, faults: Sequence[AnyFault], request: int) -> Play:
     """
     for number, fault in enumerate(faults):
         if fault.strikes(request):
+            kind = type(fault).__name__.lower()
             try:
-                play = fault.applied(play)
+                play = replace(fault.applied(play), faults=(*play.faults, kind))
             except Misplaced as error:
-                kind = type(fault).__name__.lower()
                 raise Misplaced(f"{kind}: {error} - at `$.fault[{number}]`") from error
     return play
