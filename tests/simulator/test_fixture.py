@@ -1,16 +1,19 @@
 """The pytest fixture: for tests of every kind, and cheap for those that do not use it."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
 import pytest
 
 from midstream.errors import ConfigurationError
-from midstream.simulator import Reply, Script, Simulator, say
+from midstream.simulator import Reply, Scenario, Script, Simulator, say
 
 ASK = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+HELLO = [Reply([say("Hello.")])]
 HEADERS = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
 
 
@@ -34,6 +37,31 @@ def test_an_unknown_scenario_fails_the_test_at_once(
 ) -> None:
     with pytest.raises(ConfigurationError, match="no scenario 'hullo'"):
         simulator("hullo")
+
+
+UNTYPED: Any = Reply
+PLAY: Any = Scenario
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: ["hi"], "replies are a list of Reply: [Reply("),
+        (lambda: [say("hi")], "replies are a list of Reply: [Reply("),
+        (lambda: [UNTYPED("hi")], 'a reply is a list of blocks: Reply([say("'),
+        (lambda: [UNTYPED(["hi"])], 'a reply is a list of blocks: Reply([say("'),
+        (lambda: [UNTYPED(say("hi"))], 'a reply is a list of blocks: Reply([say("'),
+        (lambda: Reply([say("hi")]), "replies are a list of Reply: [Reply("),
+        (lambda: None, "replies are a list of Reply: [Reply("),
+        (lambda: PLAY(replies="hi"), "replies are a list of Reply: [Reply("),
+        (lambda: PLAY(replies=HELLO, faults=["cut"]), "faults are a list of faults: [Cut("),
+    ],
+)
+def test_what_is_no_script_is_a_type_error_that_says_what_is_one(
+    simulator: Callable[[Any], Simulator], make: Callable[[], Any], words: str
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(words)):
+        simulator(make())
 
 
 def test_the_plugin_costs_little_to_import() -> None:

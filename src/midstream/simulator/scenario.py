@@ -31,7 +31,7 @@ first of several calls. A value that is not there shows as `?`.
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct, field
@@ -73,6 +73,8 @@ class Reply(Struct, frozen=True, forbid_unknown_fields=True):
     when: Mapping[str, str | Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
+        if not _all_are(Block, self.blocks):
+            raise TypeError('a reply is a list of blocks: Reply([say("Hello.")])')
         for place in self.when or ():
             if not PLACE.fullmatch(place):
                 raise ValueError(f"{place!r} in `when` is not `prompt` or a tool's result")
@@ -107,6 +109,10 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     faults: Sequence[kit.AnyFault] = field(default=(), name="fault")
 
     def __post_init__(self) -> None:
+        if not _all_are(Reply, self.replies):
+            raise TypeError('replies are a list of Reply: [Reply([say("Hello.")])]')
+        if not _all_are(kit.Fault, self.faults):
+            raise TypeError("faults are a list of faults: [Cut(event=-1)]")
         if not self.replies:
             raise ValueError("a scenario needs a reply")
         if self.replies[-1].when is not None:
@@ -176,6 +182,12 @@ def load(name_or_path: str | Path) -> Scenario:
 
 
 _SHIPPED = files("midstream.simulator") / "scenarios"
+
+
+def _all_are(kind: type, values: object) -> bool:
+    if not isinstance(values, Sequence):
+        return False
+    return all(isinstance(value, kind) for value in cast("Sequence[object]", values))
 
 
 def _occurs(words: str | Sequence[str], value: str) -> bool:

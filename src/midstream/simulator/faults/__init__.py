@@ -12,6 +12,7 @@ from midstream.simulator.faults.answers import Headers, Length, Page, Status
 from midstream.simulator.faults.body import Flip, Gzip, Insert, Lines, Split
 from midstream.simulator.faults.endings import Cut, Delay, Stall
 from midstream.simulator.faults.events import Drop, Error, Move, Repeat, Restart, Stop, Truncate
+from midstream.simulator.faults.fault import Fault
 from midstream.simulator.play import Misplaced, Play
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Delay",
     "Drop",
     "Error",
+    "Fault",
     "Flip",
     "Gzip",
     "Headers",
