@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from midstream.cli import COMMANDS, run
+from midstream.cli.ask import EPILOG
 from midstream.simulator import Reply, Scenario, Simulator, call, say
 
 Start = Callable[[Any], Simulator]
@@ -297,6 +299,62 @@ def test_help_fits_a_screen_and_version_is_one_line(program: Program) -> None:
         assert option in done.stdout
     assert "--thinking" in done.stdout
     assert re.fullmatch(r"midstream \d+\.\d+\.\d+\n", program("--version").stdout)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_is_in_the_help_and_has_a_short_option_for_its_own(
+    program: Program, command: str
+) -> None:
+    assert re.search(rf"^ +{command} ", program("--help").stdout, re.MULTILINE)
+    done = program(command, "-h")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: midstream {command} ")
+    assert "-h, --help" in done.stdout
+
+
+def test_the_help_names_what_else_is_read() -> None:
+    for name in ("ANTHROPIC_API_KEY", "MIDSTREAM_DATA", "sim:NAME"):
+        assert name in EPILOG
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (["simulat", "hi"], "(hi); did you mean midstream simulate? (midstream --help)"),
+        (["recrod", "--port", "0"], "did you mean midstream record?"),
+        (["Decode", "x.sse"], "did you mean midstream decode?"),
+    ],
+)
+def test_a_mistyped_command_is_guessed(program: Program, args: list[str], hint: str) -> None:
+    done = program(*args)
+    assert (done.returncode, hint in done.stderr) == (2, True), done.stderr
+
+
+def test_words_without_quotes_are_no_mistyped_command(program: Program) -> None:
+    assert "did you mean" not in program("what", "is", "this").stderr
+
+
+BUGGY = """
+import click
+
+@click.command()
+@click.option("OPTION", "x", is_flag=True)
+def command(x): raise KeyError("here")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "where"),
+    [("without", "-x", "without.py, line 6"), ("with_it", "--debug", "--debug shows where")],
+)
+def test_a_bug_is_placed_or_debug_named_where_the_command_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    name: str, option: str, where: str,
+) -> None:  # fmt: skip
+    (tmp_path / f"{name}.py").write_text(BUGGY.replace("OPTION", option))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run(name, [], "midstream buggy") == 1
+    assert capsys.readouterr().err == f"midstream: a bug: KeyError: 'here' ({where})\n"
 
 
 def test_version_loads_nothing_that_it_does_not_need() -> None:

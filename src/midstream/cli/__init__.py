@@ -53,11 +53,13 @@ def run(module: str, args: list[str], name: str) -> int:
 
     from midstream.errors import ConfigurationError, SessionError
 
+    command = click.Command(name)  # if the real one cannot even be imported
     try:
-        command: click.Command = import_module(module).command
+        command = import_module(module).command
         status: int | None = command.main(args, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
-        return complain(f"{error.format_message().rstrip('.')} ({name} --help)", WRONG_USAGE)
+        words = error.format_message().rstrip(".") + meant(name, args)
+        return complain(f"{words} ({name} --help)", WRONG_USAGE)
     except (KeyboardInterrupt, click.Abort):
         return CANCELLED
     except Exception as error:
@@ -67,8 +69,23 @@ def run(module: str, args: list[str], name: str) -> int:
             return complain(str(error), BAD_CONFIGURATION)
         if isinstance(error, OSError | SessionError):
             return complain(str(error), FAILED)
-        return complain(f"a bug: {type(error).__name__}: {error} (--debug shows where)", FAILED)
+        offered = any("--debug" in option.opts for option in command.params)
+        where = "--debug shows where" if offered else place(error)
+        return complain(f"a bug: {type(error).__name__}: {error} ({where})", FAILED)
     return status or 0
+
+
+def meant(name: str, args: list[str]) -> str:
+    """Words for who seems to have mistyped a command, which then was taken for a question."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(args[0], COMMANDS, 1, 0.75) if name == "midstream" and args else []
+    return f"; did you mean midstream {close[0]}?" if close else ""
+
+
+def place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{os.path.basename(frame.filename)}, line {frame.lineno}"
 
 
 def complain(line: str, status: int) -> int:

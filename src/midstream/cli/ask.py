@@ -9,8 +9,15 @@ import click
 from midstream.errors import ConfigurationError
 
 EPILOG = """\b
-midstream demo shows it all without a key.
+Commands, each with --help:
+  demo      show it all without a key
+  sessions  list, show, export and delete what was said
+  simulate  be the provider, by a scenario or a recording
+  record    stand before a provider, and write down what passes
+  decode    explain a captured stream, or the answers of a recording
+-m sim:NAME and -m sim:FILE.toml play a scenario: sim:demo, sim:hello.
 Keys: ANTHROPIC_API_KEY (ANTHROPIC_BASE_URL, ANTHROPIC_AUTH_TOKEN).
+Sessions are in MIDSTREAM_DATA, else in your data directory.
 Exit status: 0 completed, 1 failed, 2 wrong usage, 3 ended short (turns,
 tokens, refusal), 4 no or wrong key or bad configuration, 130 cancelled."""
 

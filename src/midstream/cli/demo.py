@@ -43,7 +43,7 @@ def local_time(city: str) -> dict[str, object]:
     return {"city": city, "time": f"{now:%H:%M}", "utc_offset": f"{now:%z}"}
 
 
-@click.command(name="demo")
+@click.command(name="demo", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "-o",
     "--output-format",
