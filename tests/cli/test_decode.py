@@ -240,11 +240,8 @@ def test_what_is_no_stream_is_not_whole(
 
 USAGE = [
     pytest.param(["x.sse"], "Missing option '--provider'", id="no provider"),
-    pytest.param(["--provider", "bard", "x.sse"], "'bard' is not one of", id="unknown provider"),
-    pytest.param(["--provider", "openai", "/"], "cannot be read in this version", id="openai"),
-    pytest.param(
-        ["--provider", "openai-chat", "/"], "cannot be read in this version", id="openai-chat"
-    ),
+    pytest.param(["--provider", "bard", "x.sse"], "'bard' is not 'anthropic'", id="a stranger"),
+    pytest.param(["--provider", "openai", "/"], "'openai' is not 'anthropic'", id="openai"),
     pytest.param([*ANTHROPIC], "Missing argument 'FILE'", id="no file"),
     pytest.param([*ANTHROPIC, "/no/such"], "/no/such cannot be read: No such file", id="absent"),
     pytest.param([*ANTHROPIC, "/"], "/ cannot be read: Is a directory", id="a directory"),
@@ -265,6 +262,93 @@ def test_a_closed_stdin_is_wrong_usage(environment: dict[str, str]) -> None:
     done = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, timeout=40)
     assert done.returncode == 2
     assert b"cannot be read" in done.stderr
+
+
+# -- recordings --------------------------------------------------------------------------------
+
+
+def part(kind: str, n: int, **fields: Any) -> str:
+    return json.dumps({"type": kind, "n": n, "t": 0, **fields}) + "\n"
+
+
+def asked(n: int, path: str) -> str:
+    return part("request", n, method="POST", path=path, headers={})
+
+
+def answered(n: int, status: int, kind: str, *pieces: bytes) -> str:
+    head = part("response", n, status=status, headers={"content-type": kind})
+    return head + "".join(part("chunk", n, text=piece.decode()) for piece in pieces)
+
+
+RECORDED = '{"format":"midstream-recording","version":1,"upstream":"https://api.anthropic.com"}\n'
+GREETING = (START, TEXT, delta("Hi\n"), STOPPED + END)
+CUT = asked(2, "/v1/messages") + answered(2, 200, "text/event-stream", START, TEXT, delta("Hal"))
+REFUSED = b'{"type":"error","error":{"type":"overloaded_error","message":"Full"}}'
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A whole answer, one that is cut inside it, a refusal, and what is no stream at all."""
+    path = tmp_path / "r.jsonl"
+    whole = asked(1, "/v1/messages?beta=true") + answered(1, 200, "text/event-stream", *GREETING)
+    others = [
+        asked(3, "/v1/messages") + answered(3, 529, "application/json", REFUSED),
+        asked(4, "/v1/messages") + answered(4, 200, "application/json", b"{}"),
+        asked(5, "/v1/messages/count_tokens") + answered(5, 200, "application/json", b"{}"),
+    ]
+    path.write_text(RECORDED + whole + part("end", 1, how="whole") + CUT + "".join(others))
+    return path
+
+
+def test_every_answer_of_a_recording_is_explained(program: Decode, recording: Path) -> None:
+    done = program(str(recording), COLUMNS="79")
+    assert (done.returncode, done.stderr) == (1, b"")
+    empty, *answers = done.stdout.decode().split("\nExchange ")
+    headings = [answer.partition("\n")[0] for answer in answers]
+    assert headings == [
+        "1: POST /v1/messages, status 200, whole",
+        "2: POST /v1/messages, status 200, cut",
+        "3: POST /v1/messages, status 529, cut",
+        "4: POST /v1/messages, status 200, cut (not explained)",
+        "5: POST /v1/messages/count_tokens, status 200, cut (not explained)",
+    ]
+    assert empty == ""
+    assert LAYOUT.rpartition("\n\n")[2] in answers[0]
+    assert '→ text_delta         0 "Hal"' in answers[1]
+    assert "Not whole: stream_interrupted: " in answers[1]
+    assert "overloaded_error: Full (status 529)" in answers[2]
+
+
+def test_json_of_a_recording_is_a_line_for_each_answer(program: Decode, recording: Path) -> None:
+    done = program("-o", "json", str(recording))
+    read = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["exchange"] for each in read] == [1, 2, 3]
+    assert [each["whole"] for each in read] == [True, False, False]
+    assert read[0]["message"]["blocks"] == [{"type": "text", "text": "Hi\n"}]
+
+
+def test_a_recording_of_whole_answers_has_the_status_of_one(
+    program: Decode, tmp_path: Path
+) -> None:
+    file = tmp_path / "r.jsonl"
+    stream = answered(1, 200, "text/event-stream", *GREETING)
+    file.write_text(RECORDED + asked(1, "/v1/messages") + stream)
+    assert program(str(file)).returncode == 0
+    file.write_text(RECORDED + asked(1, "/gateway/ask") + stream)
+    assert program(*ANTHROPIC, str(file)).returncode == 0
+    done = program(str(file))
+    assert done.returncode == 2
+    assert "known by its path (/v1/messages): --provider says whose they are" in str(done.stderr)
+
+
+def test_a_recording_that_cannot_be_read_says_what_to_do(program: Decode, recording: Path) -> None:
+    piped = program(*ANTHROPIC, "-", stdin=recording.read_bytes())
+    assert (piped.returncode, piped.stdout) == (2, b"")
+    assert b"this is a recording: give its file's name" in piped.stderr
+    recording.write_text(RECORDED + "{}\n\n")
+    broken = program(str(recording))
+    assert (broken.returncode, broken.stdout) == (2, b"")
+    assert b"r.jsonl, line 2: " in broken.stderr
 
 
 # -- as a process ------------------------------------------------------------------------------

@@ -46,6 +46,11 @@ class Page:
         self._width = width
         self._colour = colour
 
+    def title(self, words: str) -> str:
+        """What comes next, where there are several streams."""
+        words = flat(words) if self._width is None else fit(flat(words), self._width)
+        return f"\n{self._paint(words, BOLD)}\n"
+
     def record(self, came: Explained) -> str:
         lines = [self._heading(came)]
         for each in came.became:
@@ -130,10 +135,12 @@ class Page:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code and text.strip() else text
 
 
-def as_json(verdict: Verdict) -> str:
-    """One object: what programs ask for."""
+def as_json(verdict: Verdict, exchange: int | None = None) -> str:
+    """One object: what programs ask for. `exchange` is the number of one in a recording."""
     names = ("message", "stop_reason", "usage", "whole", "error")
-    return msgspec.json.encode({name: getattr(verdict, name) for name in names}).decode() + "\n"
+    number = {} if exchange is None else {"exchange": exchange}
+    said = number | {name: getattr(verdict, name) for name in names}
+    return msgspec.json.encode(said).decode() + "\n"
 
 
 def fields(event: StreamEvent) -> str:

@@ -113,7 +113,11 @@ def as_text(data: bytes) -> dict[str, str]:
 
 def is_recording(path: Path) -> bool:
     with path.open("rb") as file:
-        return FORMAT.encode() in file.read(200).partition(b"\n")[0]
+        return begins_recording(file.read(200))
+
+
+def begins_recording(data: bytes) -> bool:
+    return FORMAT.encode() in data[:200].partition(b"\n")[0]
 
 
 def load_recording(path: str | Path) -> Recording:
