@@ -130,15 +130,17 @@ def refuse(event: str, args: object) -> None:
         raise OSError("the program is ending: it starts no more processes")
 
 
-def hint(words: str) -> None:
-    """Say something on a terminal; not through `sys.stderr`, whose lock a tool may hold."""
+def hint(words: str = "") -> None:
+    """A new line on a terminal; not through `sys.stderr`, whose lock a tool may hold."""
     with suppress(OSError):
         if os.isatty(2):
-            os.write(2, f"\nmidstream: {words}\n".encode())
+            os.write(2, f"\nmidstream: {words}\n".encode() if words else b"\n")
 
 
 def leave(status: int = CANCELLED) -> NoReturn:
     try:
+        if status == CANCELLED:
+            hint()  # the shell's prompt stands on a line of its own
         leave_nothing()
     finally:
         os._exit(status)

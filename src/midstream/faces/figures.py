@@ -45,9 +45,8 @@ class Figures:
         if ended.ttft is None and ended.usage == Usage():
             return ""
         first = "no token" if ended.ttft is None else f"TTFT {ended.ttft:.2f} s"
-        speed = (
-            f"{self._tokens / self._streamed_s:,.0f} tokens/s" if self._streamed_s > 0 else "n/a"
-        )
+        seconds = self._streamed_s
+        speed = f"{self._tokens / seconds:,.0f} tokens/s" if seconds > 0 else "speed n/a"
         usage = ended.usage
         cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
         read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
