@@ -105,6 +105,17 @@ def test_a_provider_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert line.startswith(f"POST /v1/messages 502 upstream_error: no answer from {url}: ")
 
 
+def test_the_keys_of_an_address_are_not_told(simulator: Start, tmp_path: Path) -> None:
+    sim = simulator(SCRIPT)
+    url = f"{sim.url}/?api_key=Canary-1234".replace("://", "://ada:Canary-5678@")
+    with server("record", "--upstream", url, "-o", "r.jsonl", cwd=tmp_path) as recorder:
+        words = b"Canary-1234 Canary-5678"
+        httpx2.post(f"{recorder.url}/v1/messages?api_key=Canary-1234", content=words)
+        assert recorder.stop(signal.SIGINT) == 0
+        assert "Canary" not in str(recorder.said)
+    assert "Canary" not in (tmp_path / "r.jsonl").read_text()
+
+
 def test_a_client_that_leaves_is_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as upstream:
         url = f"http://127.0.0.1:{upstream.getsockname()[1]}"
@@ -129,6 +140,7 @@ def test_a_client_that_leaves_is_told(tmp_path: Path) -> None:
     ("args", "status", "words"),
     [
         (["--upstream", "api.anthropic.com"], 4, "must be http(s)://host"),
+        (["--upstream", "ftp://u:canary@x"], 4, "the base URL must be http(s)://host"),
         (["-o", "mine.jsonl"], 4, "mine.jsonl: File exists"),
         (["-o", "nowhere/r.jsonl"], 4, "nowhere/r.jsonl: No such file or directory"),
         (["--port", "99999"], 2, "--port"),

@@ -188,6 +188,30 @@ async def test_no_key_is_in_the_file(path: Path, monkeypatch: pytest.MonkeyPatch
     assert how(one) == "whole"
 
 
+async def test_what_an_exchange_calls_secret_is_not_in_the_file(path: Path) -> None:
+    """However JSON spells it, in whichever of its places, and in what comes back."""
+    tokens = {"access_token": "Canary-a1", "refresh_token": "Canary-a2"}
+
+    async def upstream(exchange: Exchange) -> None:
+        headers = {"location": "/x?token=Canary-l1", "set-cookie": "c=Canary-c1; Path=/"}
+        body = json.dumps(tokens).encode() + exchange.request.body.replace(rb"\u0073", b"s")
+        await exchange.respond(200, headers, body)
+
+    bodies = [
+        rb'{"t": "Canary\/of+h1==", "\u0073k-ant-api03-Canary0123456789": 1}',
+        b'{"p": {"API-KEY": "Canary-n1", "Authorization": ["Canary-n2"]}, "e": "Canary-n1"}',
+        b"grant_type=x&client_secret=Canary-f1",
+        b"Canary-c1 Canary-q1",
+    ]
+    keys = {"x-api-key": "Canary/of+h1==", "cookie": "sid=Canary-q1; b=Canary-q2"}
+    async with taping(upstream, path) as tape, httpx2.AsyncClient() as client:
+        for body_ in bodies:
+            answer = await client.post(f"{tape.url}/o", headers=keys, content=body_)
+            assert answer.text.count("Canary") == 2 + body_.count(b"Canary")
+    assert "anary" not in tape.text
+    assert [how(each) for each in tape.exchanges] == ["whole"] * 4
+
+
 async def test_compressed_bytes_pass_as_they_are(path: Path) -> None:
     packed = gzip.compress(b"hello")
 

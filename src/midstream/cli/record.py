@@ -9,8 +9,9 @@ import click
 from midstream.cli.hosting import host, note, point
 from midstream.errors import ConfigurationError
 from midstream.models.resolve import ANTHROPIC_URL, check_url
+from midstream.secrets.names import address
 from midstream.simulator.proxy import proxy
-from midstream.simulator.recorder import Recorder, without_password
+from midstream.simulator.recorder import Recorder
 from midstream.simulator.server import Exchange
 
 FAILED = 1
@@ -43,7 +44,7 @@ def command(upstream: str, port: int, output: Path | None) -> int:
 
 async def _record(upstream: str, port: int, path: Path, recorder: Recorder) -> None:
     def hint(url: str) -> str:
-        asked = without_password(upstream)
+        asked = address(upstream)
         return f"{point(url, upstream)} reaches {asked} and is recorded in {path}"
 
     async with proxy(upstream, recorder) as handler:

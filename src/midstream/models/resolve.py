@@ -56,4 +56,5 @@ def check_url(url: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigurationError(f"the base URL {url!r} must be http(s)://host, perhaps with :port")
+        shown = "" if "@" in url or "?" in url else f" {url!r}"  # what is there may be a key
+        raise ConfigurationError(f"the base URL{shown} must be http(s)://host, perhaps with :port")

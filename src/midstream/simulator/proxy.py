@@ -11,7 +11,8 @@ import msgspec
 import truststore
 
 from midstream.concurrency import task_group
-from midstream.simulator.recorder import Ending, Head, Recorder, Seen, without_password
+from midstream.secrets.names import address
+from midstream.simulator.recorder import Ending, Head, Recorder, Seen
 from midstream.simulator.recording import error_body, has_body
 from midstream.simulator.server import ClientLeft, Exchange, Handler, Request, respond_json
 
@@ -70,7 +71,7 @@ class Proxy:
         except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError) as error:
             return _broken_off(error)
         except (httpx2.TransportError, httpx2.InvalidURL) as error:
-            where = without_password(self._upstream)
+            where = address(self._upstream)
             words = f"no answer from {where}: {str(error) or type(error).__name__}"
             await respond_json(exchange, 502, error_body("upstream_error", words))
             return Ending("error", words)

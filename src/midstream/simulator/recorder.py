@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from midstream.errors import ConfigurationError
+from midstream.secrets.names import address, held_by, in_url
+from midstream.secrets.secrets import Stream
 from midstream.simulator.recording import (
     FORMAT,
     VERSION,
@@ -68,10 +68,11 @@ class Recorder:
             raise ConfigurationError(f"{path}: {error.strerror or error}") from error
         self.failure: OSError | None = None
         self._queue = SimpleQueue[tuple[int, float, Seen] | None]()
-        self._script = Script(Redactor(os.environ))
+        redactor = Redactor((*held_by(os.environ), *in_url(upstream)))
+        self._script = Script(redactor)
         self._count = 0
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        header = Header(FORMAT, VERSION, without_password(upstream), now)
+        header = Header(FORMAT, VERSION, redactor.text(address(upstream)), now)
         self._write(msgspec.json.encode(header) + b"\n")
         self._thread = Thread(target=self._run, name="midstream-recorder", daemon=True)
 
@@ -117,8 +118,9 @@ class Script:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        # Chunks that wait for the next one, which might finish a key that they begin.
-        self._held = defaultdict[int, list[tuple[float, bytes]]](list)
+        self._streams = defaultdict[int, Stream](redactor.stream)
+        # When the chunks came that a stream holds: the next one might finish a key.
+        self._times = defaultdict[int, list[float]](list)
 
     def lines(self, n: int, t: float, seen: Seen) -> list[AnyLine]:
         t = round(t, 6)
@@ -128,32 +130,22 @@ class Script:
             case Head(status, headers):
                 return [Answered(n, t, status, self._redactor.headers(headers))]
             case bytes():
-                self._held[n].append((t, seen))
-                unfinished = self._redactor.unfinished(b"".join(d for _, d in self._held[n]))
-                return [] if unfinished else self._released(n)
+                self._times[n].append(t)
+                return self._chunks(n, self._streams[n].feed(seen))
             case Ending(how, words):
-                return [*self._released(n), Ended(n, t, how, self._redactor.text(words))]
+                chunks = self._chunks(n, self._streams.pop(n, self._redactor.stream()).rest())
+                self._times.pop(n, None)
+                return [*chunks, Ended(n, t, how, self._redactor.text(words))]
 
-    def _released(self, n: int) -> list[AnyLine]:
-        held = self._held.pop(n, [])
-        pieces = self._redactor.pieces([data for _, data in held])
-        return [Chunk(n, t, **as_text(data)) for (t, _), data in zip(held, pieces, strict=True)]
+    def _chunks(self, n: int, pieces: list[bytes]) -> list[AnyLine]:
+        times, self._times[n] = self._times[n][: len(pieces)], self._times[n][len(pieces) :]
+        return [Chunk(n, t, **as_text(data)) for t, data in zip(times, pieces, strict=True)]
 
     def _asked(self, n: int, t: float, request: Request) -> Asked:
+        self._redactor.learn(request.path, request.headers, request.body)
         headers = self._redactor.headers(request.headers)
-        path = self._redactor.path(request.path)
-        body = self._redactor.data(request.body)
-        return Asked(n, t, request.method, path, headers, **self._body(body))
-
-    def _body(self, body: bytes) -> dict[str, Any]:
-        if not body:
-            return {}
-        try:
-            return {"body": self._redactor.members(msgspec.json.decode(body))}
-        except (msgspec.DecodeError, RecursionError):
-            return as_text(body)
-
-
-def without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        path = self._redactor.text(request.path)
+        body = self._redactor.body(request.body) if request.body else {}
+        if "data" in body:
+            body = as_text(body["data"])
+        return Asked(n, t, request.method, path, headers, **body)

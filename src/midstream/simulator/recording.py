@@ -21,8 +21,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from midstream.errors import ConfigurationError
+from midstream.secrets.secrets import REDACTED
 from midstream.simulator.limits import check_headers
-from midstream.simulator.redaction import REDACTED
 from midstream.simulator.server import Exchange, Progress, Request, respond_json
 
 FORMAT: Final = "midstream-recording"

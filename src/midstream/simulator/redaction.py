@@ -1,174 +1,161 @@
 """What a recording must not tell: keys, wherever they show.
 
-A value is secret if a header or a query field with a telling name carries it, if the environment
-holds it under such a name, or if it looks like a key.
+Beside the keys that the environment holds, and what looks like one, a recording knows those that a
+request carries: in a header, a cookie, a field of its query or of a form, or a member of its JSON,
+with a telling name.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeGuard, cast
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any
 from urllib.parse import unquote_plus
 
-REDACTED = "[redacted]"
-SHORTEST = 8  # a key of fewer characters would be found in innocent words
+import msgspec
 
-_TELLING = {
-    *("authorization", "auth", "key", "apikey", "token", "secret", "password", "passwd"),
-    *("cookie", "credential", "credentials"),
-}
-_NAME_PARTS = re.compile(r"[a-z0-9]+")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_KEEPERS = ("_API_KEY", "_AUTH_TOKEN")  # names of environment variables end so
+from midstream.secrets.names import telling
+from midstream.secrets.secrets import REDACTED, Secrets, Stream
+from midstream.wire.json import clean, is_array, is_object
 
-_BEGINNINGS = (b"sk-", b"gsk_", b"xai-", b"hf_", b"ghp_", b"github_pat_", b"glpat-", b"AIza")
-_REST = re.compile(rb"[A-Za-z0-9_-]*")
-# A letter before it makes it a part of a word ("task-list"), unless that is a JSON escape's.
-_WITHIN_A_WORD = re.compile(rb"[A-Za-z0-9_-]")
-_ESCAPE = re.compile(rb"\\[nrt]")
-_LONGEST_KEY = 512
+# What an answer calls so is secret; other names are those of anything.
+IN_ANSWERS = ("access_token", "refresh_token", "id_token", "client_secret")
+
+_FIELD = re.compile(r"([?&;])([\w.%+-]+)=([^&\s\"'<>#;,]+)")  # of a query or a form
+_COOKIE = re.compile(r"(?:^|[;\n:])\s*([^=;\s]+)=\"?([^;\s\"]+)")
+_ATTRIBUTES = {"path", "domain", "expires", "max-age", "samesite"}
+_LONGEST_NAME = 200
+_NOT_JSON = object()
+_SCHEMA = {"type", "description", "anyOf", "oneOf", "allOf", "enum", "$ref"}
 
 
 class Redactor:
     """Knows the secrets of one recording, and takes them out.
 
     Args:
-        environment: whose `*_API_KEY` and `*_AUTH_TOKEN` are secret.
+        known: keys that are secret from the start.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._known: list[bytes] = []
-        for name, value in environment.items():
-            if name.upper().endswith(_KEEPERS):
-                self._learn(value)
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        self._secrets = Secrets(known, IN_ANSWERS)
+
+    def learn(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        """What a request calls secret is so everywhere, from now on."""
+        value = _json(body)
+        form = body.decode(errors="replace") if value is _NOT_JSON else ""
+        for name, text in headers.items():
+            self._secrets.learn(*_in_header(name, text))
+        for text in (path, form):
+            self._secrets.learn(*_in_fields(text))
+        self._secrets.learn(*_in_members(value))
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers, without what is secret by name; from now on it is secret everywhere."""
-        shown: dict[str, str] = {}
         for name, value in headers.items():
-            if telling(name):
-                self._learn(value.split()[-1] if value.split() else "")
-            shown[name] = REDACTED if telling(name) else self.text(value)
+            self._secrets.learn(*_in_header(name, value))
+        return {n: REDACTED if telling(n) else self.text(v) for n, v in headers.items()}
+
+    def text(self, text: str) -> str:
+        """A text, be it an address, a form or words with addresses in them."""
+        shown: str = clean(self._words(text))
         return shown
 
-    def path(self, path: str) -> str:
-        address, mark, query = path.partition("?")
-        fields: list[str] = []
-        for field in query.split("&"):
-            name, equals, value = field.partition("=")
-            if equals and telling(unquote_plus(name)):
-                self._learn(unquote_plus(value))
-                value = REDACTED
-            fields.append(f"{name}{equals}{value}")
-        return self.text(f"{address}{mark}{'&'.join(fields)}")
+    def _words(self, text: str) -> str:
+        if _may_have_fields(text):
+            text = _FIELD.sub(_shown_field, f"&{text}")[1:]
+        return self._secrets.text(text)
+
+    def body(self, body: bytes) -> dict[str, Any]:
+        """A request's body: `body` if it is JSON, else `data`."""
+        value = _json(body)
+        try:
+            if value is not _NOT_JSON:
+                return {"body": self.members(value)}
+            return {"data": self.text(body.decode()).encode()}
+        except (UnicodeDecodeError, RecursionError):
+            return {"data": self._secrets.data(body)}
 
     def members(self, value: Any) -> Any:
         """A JSON value, without the strings whose name in an object says that they are secret."""
-        if _is_list(value):
+        if isinstance(value, str):
+            return self._words(value)
+        if is_array(value):
             return [self.members(inner) for inner in value]
-        if not isinstance(value, dict):
+        if not is_object(value):
             return value
-        fields = cast("dict[str, Any]", value)
-        # A lone "key" is more often one of a keyboard or a map than one to a door.
-        secret = {n for n, v in fields.items() if isinstance(v, str) and telling(n) and n != "key"}
-        return {n: REDACTED if n in secret else self.members(v) for n, v in fields.items()}
+        return {
+            self._words(name): self.members(_hidden(inner) if _is_secret(name, inner) else inner)
+            for name, inner in value.items()
+        }
 
-    def text(self, text: str) -> str:
-        return self.data(text.encode(errors="surrogateescape")).decode(errors="replace")
-
-    def data(self, data: bytes) -> bytes:
-        return self.pieces([data])[0]
-
-    def pieces(self, pieces: Sequence[bytes]) -> list[bytes]:
-        """Pieces of one text; a secret that lies across several is taken out of each."""
-        joined = b"".join(pieces)
-        spans = _merged(sorted(self._secrets(joined)))
-        if not spans:
-            return list(pieces)
-        kept: list[bytes] = []
-        start = 0
-        for piece in pieces:
-            kept.append(_without(joined, start, start + len(piece), spans))
-            start += len(piece)
-        return kept
-
-    def unfinished(self, data: bytes) -> bool:
-        """Whether what comes next might make a secret of the end of `data`."""
-        if not data or data[-1:].isspace():
-            return False
-        for word in (*_BEGINNINGS, *self._known):
-            if any(data.endswith(word[:length]) for length in range(1, len(word))):
-                return True
-        last = max(data.rfind(word) for word in _BEGINNINGS)
-        return (
-            last >= 0 and len(data) - last < _LONGEST_KEY and _end_of_key(data, last) == len(data)
-        )
-
-    def _learn(self, value: str) -> None:
-        value = value.strip()
-        secret = value.encode(errors="surrogateescape")
-        plain_word = value.isalpha() and value.islower()  # no key: "simulated", "anything"
-        if len(secret) >= SHORTEST and not plain_word and secret not in self._known:
-            self._known.append(secret)
-
-    def _secrets(self, data: bytes) -> Iterator[tuple[int, int]]:
-        for word in self._known:
-            for at in _places(data, word):
-                yield at, at + len(word)
-        # A plain search for each beginning: one pattern for all of them takes a hundred times as
-        # long, and nothing else runs meanwhile.
-        for word in _BEGINNINGS:
-            for at in _places(data, word):
-                end = _end_of_key(data, at + len(word))
-                if end - at - len(word) >= SHORTEST and not _inside_a_word(data, at):
-                    yield at, end
+    def stream(self) -> Stream:
+        """For a body that comes in pieces."""
+        return Stream(self._secrets)
 
 
-def _is_list(value: object) -> TypeGuard[list[Any]]:
-    return isinstance(value, list)
+def _json(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _NOT_JSON
 
 
-def telling(name: str) -> bool:
-    """Whether a name, such as `x-api-key` or `authToken`, says that its value is secret."""
-    parts = _NAME_PARTS.findall(_CAMEL.sub("-", name).lower())
-    return not _TELLING.isdisjoint(parts)
+def _in_header(name: str, value: str) -> Iterator[str]:
+    yield from _in_fields(value)
+    if name.lower() in ("cookie", "set-cookie"):
+        yield from (v for n, v in _COOKIE.findall(value) if n.lower() not in _ATTRIBUTES)
+    elif telling(name):
+        scheme, *words = re.split(r"[\s,]+", value.strip())
+        for word in words or [scheme]:
+            yield word
+            if (inner := word.partition("=")[2]).strip("="):  # not the end of base64
+                yield inner.strip('"')
 
 
-def _places(data: bytes, word: bytes) -> Iterator[int]:
-    at = data.find(word)
-    while at >= 0:
-        yield at
-        at = data.find(word, at + len(word))
+def _may_have_fields(text: str) -> bool:
+    # Not so a picture in base64, through which the pattern would hold up all other threads.
+    first = text.find("=")
+    return first > 0 and (first < _LONGEST_NAME or any(mark in text for mark in "?&;"))
 
 
-def _end_of_key(data: bytes, start: int) -> int:
-    match = _REST.match(data, start)
-    return match.end() if match else start
+def _in_fields(text: str) -> Iterator[str]:
+    for _, name, value in _FIELD.findall(f"&{text}") if _may_have_fields(text) else ():
+        if telling(unquote_plus(name)):
+            yield unquote_plus(value)
 
 
-def _inside_a_word(data: bytes, at: int) -> bool:
-    before = _WITHIN_A_WORD.match(data, at - 1) if at else None
-    return before is not None and not _ESCAPE.match(data, max(0, at - 2), at)
+def _shown_field(field: re.Match[str]) -> str:
+    hidden = telling(unquote_plus(field[2]))
+    return f"{field[1]}{field[2]}={REDACTED}" if hidden else field[0]
 
 
-def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    apart: list[tuple[int, int]] = []
-    for first, last in spans:
-        if apart and first < apart[-1][1]:
-            apart[-1] = apart[-1][0], max(last, apart[-1][1])
-        else:
-            apart.append((first, last))
-    return apart
+def _in_members(value: Any) -> Iterator[str]:
+    unseen = [value]
+    while unseen:
+        value = unseen.pop()
+        if is_array(value):
+            unseen += value
+        elif is_object(value):
+            unseen += value.values()
+            secret = [inner for name, inner in value.items() if _is_secret(name, inner)]
+            yield from chain.from_iterable(map(_strings, secret))
 
 
-def _without(joined: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> bytes:
-    """What of `joined[start:end]` is outside the spans; where one begins, it says so."""
-    kept = bytearray()
-    at = start
-    for first, last in spans:
-        if first >= end or last <= at:
-            continue
-        kept += joined[at : max(at, first)]
-        if first >= start:
-            kept += REDACTED.encode()
-        at = min(last, end)
-    return bytes(kept + joined[at:end])
+def _is_secret(name: str, value: object) -> bool:
+    if is_object(value):  # several by their names, and not the schema of one
+        many = name.endswith("s") and name.lower() not in ("keys", "tokens")
+        return many and telling(name[:-1]) and _SCHEMA.isdisjoint(value)
+    # A lone "key" is more often one of a keyboard or a map than one to a door.
+    return telling(name) and name != "key"
+
+
+def _strings(value: object) -> list[str]:
+    inner = value if is_array(value) else value.values() if is_object(value) else [value]
+    return [each for each in inner if isinstance(each, str)]
+
+
+def _hidden(value: Any) -> Any:
+    if is_array(value):
+        return [REDACTED if isinstance(each, str) else each for each in value]
+    if is_object(value):
+        return {n: REDACTED if isinstance(each, str) else each for n, each in value.items()}
+    return REDACTED if isinstance(value, str) else value
