@@ -973,7 +973,7 @@ async def test_a_key_that_a_proxy_quotes_is_not_told_on() -> None:
         agent = Agent("anthropic:m", api_key="sk-very-secret", base_url=world.url)
         events = await play(agent.run("Hi"))
     assert "sk-very-secret" not in str(events)
-    assert "[key]" in str(events)
+    assert "[redacted]" in str(events)
 
 
 class Slow(Session):

@@ -190,6 +190,7 @@ async def test_the_last_event_comes_even_if_the_runtime_itself_fails() -> None:
     class Broken:
         provider = "sim"
         name = "broken"
+        secrets = ()
 
         def connect(self) -> Any:
             raise ZeroDivisionError("a bug")

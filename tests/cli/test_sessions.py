@@ -190,5 +190,5 @@ def test_a_process_that_was_killed_is_gone_on_with(
 def test_no_key_is_in_what_is_kept(shell: Shell, tmp_path: Path) -> None:
     shell("my key is canary-key-1234567890")
     kept = b"".join(f.read_bytes() for f in shell.data.rglob("*") if f.is_file())
-    assert b"my key is [key]" in kept
+    assert b"my key is [redacted]" in kept
     assert b"canary-key" not in kept

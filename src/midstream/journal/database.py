@@ -4,6 +4,7 @@ Every function here may wait for the disk; what runs in an event loop calls them
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from msgspec import Struct
 from midstream.errors import SessionError
 from midstream.journal.records import AnyRecord, Prompted, Record
 from midstream.journal.redact import Redactor
+from midstream.secrets.names import held_by
+from midstream.secrets.secrets import Secrets
 from midstream.wire.json import UNSAFE
 
 # What of a run that has ended is still needed to know what the session is now.
@@ -65,7 +68,8 @@ class Database:
         self.path = path
         self._lock = RLock()  # runs write from threads of their own
         self._connection: sqlite3.Connection | None = None
-        self._redact = Redactor()
+        self.secrets = Secrets(held_by(os.environ))
+        self._redactor = Redactor(self.secrets)
 
     def open(self) -> None:
         """Make sure that sessions can be kept.
@@ -87,7 +91,7 @@ class Database:
     def append(self, session: str, folder: str, rows: Sequence[Row]) -> None:
         """Add records to a session, all or none. It begins with its first record."""
         values = [
-            (session, row.n, row.at, row.record.kind, self._redact(encode(row.record)))
+            (session, row.n, row.at, row.record.kind, self._without_keys(row.record))
             for row in rows
         ]
         with self._transaction() as connection:
@@ -97,6 +101,10 @@ class Database:
                 (session, folder, rows[0].at, rows[-1].at),
             )
             connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?)", values)
+
+    def _without_keys(self, record: Record) -> bytes:
+        data = encode(record)
+        return encode(self._redactor.record(record)) if self.secrets.suspected(data) else data
 
     def delete(self, session: str) -> None:
         """Forget a session; its text is overwritten in the file."""

@@ -1,35 +1,83 @@
-"""Takes keys out of what is stored: those that the environment holds, and what looks like one."""
+"""Takes keys out of a record, and leaves it one that can be read and gone on with.
 
-import os
-import re
-from collections.abc import Iterable
+Only words are touched: what was said, what tools were given and what they returned. What is the
+provider's stays as it is: signed thinking, which a provider takes back unchanged or not at all,
+citations, and whatever is opaque.
+"""
 
-import msgspec
+from msgspec.structs import replace
 
-HOLDS_A_KEY = re.compile(r"(API_KEY|AUTH_TOKEN|ACCESS_TOKEN|SECRET|PASSWORD)$")
-# Not in the middle of a word: encrypted reasoning is base64, and must stay as it is.
-LIKE_A_KEY = re.compile(rb"(?<![A-Za-z0-9_/+-])sk-[A-Za-z0-9_-]{20,}")
-REDACTED = b"[key]"
+from midstream.journal.records import (
+    CallBegan,
+    CallEnded,
+    Committed,
+    Discarded,
+    Ended,
+    Interrupted,
+    Prompted,
+    Record,
+    Untold,
+    Wrote,
+)
+from midstream.messages import Block, Image, Message, Text, Thinking, ToolCall, ToolResult
+from midstream.secrets.secrets import Secrets
 
 
 class Redactor:
-    """Takes keys out of JSON text.
+    """Takes keys out of records.
 
     Args:
-        keys: known ones, beside those in the environment.
+        secrets: which keys.
     """
 
-    def __init__(self, keys: Iterable[str] = ()) -> None:
-        held = (value for name, value in os.environ.items() if HOLDS_A_KEY.search(name))
-        known = sorted({key for key in (*held, *keys) if len(key) >= 8}, key=len, reverse=True)
-        spelled = b"|".join(re.escape(as_in_json(key)) for key in known)
-        self._known = re.compile(spelled) if known else None
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
 
-    def __call__(self, text: bytes) -> bytes:
-        if self._known:
-            text = self._known.sub(REDACTED, text)
-        return LIKE_A_KEY.sub(REDACTED, text)
+    def record(self, record: Record) -> Record:
+        text = self._secrets.text
+        match record:
+            case Prompted(message):
+                return replace(record, message=self._message(message))
+            case Wrote(_, _, block) if block:
+                return replace(record, block=self._block(block))
+            case CallBegan():
+                return replace(record, input=self._secrets.strings(record.input))
+            case CallEnded(_, result):
+                return replace(record, result=self._result(result))
+            case Committed(_, message, results):
+                answer = self._message(results) if results else None
+                return replace(record, message=self._message(message), results=answer)
+            case Discarded(_, _, reason):
+                return replace(record, reason=text(reason))
+            case Interrupted(_, words) if words:
+                return replace(record, words=text(words))
+            case Untold(note):
+                return replace(record, note=text(note))
+            case Ended(_, error):
+                return replace(record, error=text(error))
+            case _:
+                return record
 
+    def _message(self, message: Message) -> Message:
+        return replace(message, blocks=tuple(map(self._block, message.blocks)))
 
-def as_in_json(key: str) -> bytes:
-    return msgspec.json.encode(key.encode(errors="surrogateescape").decode(errors="replace"))[1:-1]
+    def _block(self, block: Block) -> Block:
+        match block:
+            case Text(text):
+                return replace(block, text=self._secrets.text(text))
+            case Thinking(text, "") if text:
+                return replace(block, text=self._secrets.text(text))
+            case ToolCall():
+                return replace(block, input=self._secrets.strings(block.input))
+            case ToolResult():
+                return self._result(block)
+            case _:
+                return block
+
+    def _result(self, result: ToolResult) -> ToolResult:
+        if isinstance(result.output, str):
+            return replace(result, output=self._secrets.text(result.output))
+        return replace(result, output=tuple(map(self._part, result.output)))
+
+    def _part(self, part: Text | Image) -> Text | Image:
+        return replace(part, text=self._secrets.text(part.text)) if isinstance(part, Text) else part

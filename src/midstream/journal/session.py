@@ -16,6 +16,7 @@ from midstream.journal.records import (
     untold,
 )
 from midstream.messages import Message, Text, Usage
+from midstream.secrets.secrets import Secrets
 from midstream.wire.json import clean
 
 
@@ -31,6 +32,7 @@ class Session:
         cost_usd: what the turns cost, or None once the price of one is unknown.
         running: a run is adding to it, or its process died before it could end.
         trouble: why the last records could not be saved, or "".
+        secrets: the keys that are not stored.
     """
 
     def __init__(self, session_id: str | None = None) -> None:
@@ -42,6 +44,7 @@ class Session:
         self.turns = 0
         self.running = False
         self.trouble = ""
+        self.secrets = Secrets()
         self._held = False
         self._prompts: list[Message] = []
         self._carried = 0  # how many of the untold the prompts tell

@@ -95,6 +95,7 @@ class StoredSession(Session):
 
     def __init__(self, database: Database, session_id: str, folder: str) -> None:
         super().__init__(session_id)
+        self.secrets = database.secrets
         self._database = database
         self._folder = folder
         self._queue: list[Row] = []

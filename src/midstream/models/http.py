@@ -1,7 +1,7 @@
 """A model behind HTTP. The only room that opens a connection to a provider."""
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from midstream.messages import ModelRequest
 from midstream.models.model import Batch, Patience
 from midstream.providers.provider import Decoder, HttpRequest, Provider
 from midstream.providers.refusals import refusal_in_stream
+from midstream.secrets.names import in_url
 from midstream.wire.json import clean, is_object
 from midstream.wire.sse import SseDecoder
 
@@ -59,6 +60,10 @@ class HttpModel:
     @property
     def name(self) -> str:
         return self._provider.model
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        return (*self._provider.secrets, *in_url(self._base_url))
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator["HttpConnection"]:

@@ -30,6 +30,11 @@ class Model(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def secrets(self) -> Sequence[str]:
+        """The keys that it asks with; they are not stored."""
+        ...
+
     def connect(self) -> AbstractAsyncContextManager[Connection]: ...
 
 

@@ -17,6 +17,7 @@ class SimulatedModel:
     """
 
     provider = "sim"
+    secrets = ()
 
     def __init__(self, scenario: str | Scenario, patience: Patience | None = None) -> None:
         self.name = scenario if isinstance(scenario, str) else "scenario"

@@ -27,9 +27,9 @@ from midstream.messages import (
 from midstream.providers.anthropic import PROVIDER, AnthropicDecoder
 from midstream.providers.provider import HttpRequest
 from midstream.providers.refusals import refusal
+from midstream.secrets.secrets import Secrets
 from midstream.wire.json import clean
 
-SHORTEST_SECRET = 8  # what is shorter is no key but a stand-in, and may be part of any word
 BODY = msgspec.json.Encoder(order="deterministic")  # equal requests are equal bytes: caches hit
 
 
@@ -47,7 +47,7 @@ class Anthropic:
         self, model: str, key: str, version: str = "2023-06-01", betas: Sequence[str] = ()
     ) -> None:
         self.model = model
-        self._key = key
+        self.secrets = (key,)
         self._headers = {
             "anthropic-version": version,
             "content-type": "application/json",
@@ -69,9 +69,7 @@ class Anthropic:
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         # Proxies have been seen to quote the key that they refuse.
-        if len(self._key) >= SHORTEST_SECRET:
-            body = body.replace(self._key.encode(), b"[key]")
-        return refusal(status, headers, body)
+        return refusal(status, headers, Secrets(self.secrets).data(body))
 
 
 def body(request: ModelRequest) -> bytes:

@@ -1,6 +1,6 @@
 """What every wire format offers: how to ask, how to read the answer, what a refusal means."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -36,6 +36,9 @@ class Provider(Protocol):
 
     @property
     def model(self) -> str: ...
+
+    @property
+    def secrets(self) -> Sequence[str]: ...
 
     def request(self, request: ModelRequest) -> HttpRequest: ...
 
