@@ -12,6 +12,7 @@ from midstream import Agent, Journal, tool
 from midstream.events import (
     RunEnded,
     RunEvent,
+    TextDelta,
     ToolFinished,
     ToolStarted,
     TurnEnded,
@@ -27,7 +28,7 @@ from midstream.journal.records import (
     Wrote,
 )
 from midstream.messages import Text, ToolResult
-from tests.fakes import Do, ended, play, provider, says, start, stop, text, tool_use
+from tests.fakes import Do, ended, event, play, provider, says, start, stop, text, tool_use
 
 pytestmark = pytest.mark.anyio
 
@@ -133,6 +134,41 @@ async def test_what_stopped_a_turn_is_written_down_with_it(journal: Journal) -> 
     stops = [(each.words, then) for each, then in pairs if isinstance(each, Interrupted)]
     assert [words for words, _ in stops] == ["In French!", None]
     assert all(isinstance(then, Committed) and then.settled for _, then in stops)
+
+
+async def test_a_key_that_is_still_coming_is_not_stored_in_part(journal: Journal) -> None:
+    """It waits for its end, and what follows it is stored with it."""
+
+    def piece(words: str) -> bytes:
+        return event("content_block_delta", index=0, delta={"type": "text_delta", "text": words})
+
+    async def stored(words: str) -> None:
+        # There is no event for what reaches the disk.
+        with anyio.fail_after(10):
+            while words not in str(on_disk(journal)):  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+
+    more, rest = anyio.Event(), anyio.Event()
+    said = [text(0, "The key: sk-ant-api03-Can", close=False), more, piece("ary0123456789")]
+    answer = [start(), *said, rest, piece("abcdef, and s"), Do.STALL]
+    async with provider(answer) as world:
+        async with world.agent().run("Go", journal.session("s")) as run:
+            await stored("The key: ")
+            more.set()
+            async for each in run:
+                if isinstance(each, TextDelta) and "ary" in each.text:
+                    break
+            rest.set()
+            await stored(", and ")
+            written = "".join(
+                each.block.text
+                for each in on_disk(journal)
+                if isinstance(each, Wrote) and isinstance(each.block, Text)
+            )
+            run.cancel()
+    assert written == "The key: [redacted], and "
+    assert "Canary" not in str(on_disk(journal))
+    assert "[redacted], and s" in str(Journal(journal.path).session("s").messages)
 
 
 def refuse(journal: Journal, kind: str = "call_began") -> sqlite3.Connection:

@@ -73,9 +73,12 @@ class Keeper:
         self._soon(Began(self.number, attempt, model))
 
     def wrote(self) -> None:
-        """Record what the answer has so far that would be kept if the process ended now."""
+        """Record what the answer has so far that would be kept if the process ended now.
+
+        What may be the beginning of a key waits for its end: in two pieces it would not be known.
+        """
         if self._turn:
-            pieces = self._turn.take()
+            pieces = self._turn.take(self._session.secrets.open_end)
             self._session.record(*(Wrote(self.number, index, block) for index, block in pieces))
 
     async def call_began(self, call: ToolCall, ordinal: int, effects: str) -> str:

@@ -1,5 +1,6 @@
 """One block of a response, as it grows."""
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -30,6 +31,7 @@ class OpenBlock:
         self.doubt = ""
         self.closed = False
         self.taken = (0, 0)  # parts and citations, of a text; of another block anything
+        self.held_back = ""  # the end of the text that was taken last
 
     def to_call(self, arguments: dict[str, Any]) -> ToolCall:
         return ToolCall(self.id, self.name, arguments, self.opaque)
@@ -49,15 +51,25 @@ class OpenBlock:
             case Kind.NEW:
                 return None
 
-    def take(self) -> Block | None:
-        """What is new since the last time and would be kept if the response ended now."""
-        before, now = self.taken, (len(self.parts), len(self.citations))
-        if self.kind is Kind.TEXT and now != before:
-            self.taken = now
-            citations = tuple(self.citations[before[1] :]) or None
-            return Text("".join(self.parts[before[0] :]), citations)
-        if self.kind is Kind.TEXT or not self.closed or before != (0, 0):
+    def take(self, open_end: Callable[[str], int]) -> Block | None:
+        """What is new since the last time and would be kept if the response ended now.
+
+        Args:
+            open_end: how many characters of a text are held back until more has come.
+        """
+        if self.kind is Kind.TEXT:
+            return self._take_text(open_end)
+        if not self.closed or self.taken != (0, 0):
             return None
         if block := self.finished(cut=True):
             self.taken = (-1, -1)
         return block
+
+    def _take_text(self, open_end: Callable[[str], int]) -> Text | None:
+        parts, cited = self.taken
+        text = self.held_back + "".join(self.parts[parts:])
+        end = len(text) - (0 if self.closed else open_end(text))
+        citations = tuple(self.citations[cited:]) or None
+        self.taken = len(self.parts), len(self.citations)
+        text, self.held_back = text[:end], text[end:]
+        return Text(text, citations) if text or citations else None

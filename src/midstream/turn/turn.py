@@ -7,7 +7,7 @@ closed blocks are in doubt, since a cut may look the same: no arguments at all, 
 are not JSON. A later block, or the stop reason, settles them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 import msgspec
@@ -272,11 +272,15 @@ class Turn:
         """What may be kept of a turn that was stopped: what was shown and can be sent back."""
         return self._message(cut=True)
 
-    def take(self) -> list[tuple[int, Block | None]]:
-        """What `settled` has gained since the last time, by block; None for a block it has lost."""
+    def take(self, open_end: Callable[[str], int]) -> list[tuple[int, Block | None]]:
+        """What `settled` has gained since the last time, by block; None for a block it has lost.
+
+        Args:
+            open_end: how many characters at the end of a text that grows are left for the next.
+        """
         gone, self._gone = self._gone, []
         taken: list[tuple[int, Block | None]] = [(index, None) for index in gone]
-        gained = ((index, self._blocks[index].take()) for index in sorted(self._blocks))
+        gained = ((index, self._blocks[index].take(open_end)) for index in sorted(self._blocks))
         taken += [(index, block) for index, block in gained if block]
         return taken
 
