@@ -106,6 +106,15 @@ def test_of_two_equal_calls_the_first_is_the_one_that_was_sealed_first() -> None
     assert results == [ToolResult("a", "second"), ToolResult("b", "first")]
 
 
+def test_two_calls_that_differed_in_a_key_have_a_result_each() -> None:
+    """Their inputs are equal on disk, and each was the first of its kind."""
+    written = [Wrote(1, 0, call("a")), Wrote(1, 1, call("b"))]
+    ran = [began("a"), paid("a", "first"), began("b"), paid("b", "second")]
+    _, results, note = settled(*written, *ran)
+    assert results == [ToolResult("a", "first"), ToolResult("b", "second")]
+    assert note == ""
+
+
 @pytest.mark.parametrize("effects", ["idempotent", "write"])
 def test_what_the_retry_did_not_ask_for_again_is_told(effects: str) -> None:
     begun = began("a", effects=effects)

@@ -45,7 +45,10 @@ class OpenTurn:
             case Wrote(_, index, block):
                 self._write(index, block)
             case CallBegan(_, _, name, arguments, _, ordinal):
-                self._begun[name, canonical(arguments), ordinal] = record
+                # Calls that differed in a key are equal now that it is not told.
+                while (key := (name, canonical(arguments), ordinal)) in self._begun:
+                    ordinal += 1
+                self._begun[key] = record
             case CallEnded(_, result):
                 self._ended[result.call_id] = result
             case _:
