@@ -117,17 +117,31 @@ class Database:
 
     def rows(self, session: str) -> list[Row]:
         """Every record of a session."""
-        return self._rows("session = ?", session)
-
-    def rows_to_fold(self, session: str, after: int = 0) -> list[Row]:
-        """Those above `after` that say what the session is now."""
         with self._asking() as connection:
-            ended: int = connection.execute(
-                f"SELECT max(n) FROM records WHERE session = ? AND {FOLDED} AND kind = 'ended'",
-                (session,),
-            ).fetchone()[0] or 0  # fmt: skip
-        past = self._rows(f"session = ? AND n > ? AND n <= ? AND {FOLDED}", session, after, ended)
-        return past + self._rows("session = ? AND n > ?", session, max(after, ended))
+            found = connection.execute(
+                "SELECT n, at, data FROM records WHERE session = ? ORDER BY n", (session,)
+            )
+            return [Row(n, at, DECODER.decode(data)) for n, at, data in found]
+
+    def news(self, session: str, after: int = 0) -> tuple[int, list[Record]]:
+        """The number of the last record, and of those above `after` what says how things stand."""
+        with self._asking() as connection:
+            last, ended = connection.execute(
+                "SELECT max(n), (SELECT max(n) FROM records "
+                f"WHERE session = :session AND {FOLDED} AND kind = 'ended') "
+                "FROM records WHERE session = :session", {"session": session},
+            ).fetchone()  # fmt: skip
+            last, ended = last or 0, ended or 0
+            past = connection.execute(
+                f"SELECT data FROM records WHERE session = ? AND n > ? AND n <= ? AND {FOLDED} "
+                "ORDER BY n", (session, after, ended),
+            )  # fmt: skip
+            records: list[Record] = [DECODER.decode(data) for (data,) in past]
+            now = connection.execute(
+                "SELECT data FROM records WHERE session = ? AND n > ? AND n <= ? ORDER BY n",
+                (session, max(after, ended), last),
+            )
+            return last, records + [DECODER.decode(data) for (data,) in now]
 
     def last(self, session: str) -> int:
         """The number of a session's last record; 0 if there is none."""
@@ -148,13 +162,6 @@ class Database:
                 Summary(name, folder, created, updated, turns, _first_words(data))
                 for name, folder, created, updated, turns, data in found
             ]
-
-    def _rows(self, where: str, *values: str | int) -> list[Row]:
-        with self._asking() as connection:
-            found = connection.execute(
-                f"SELECT n, at, data FROM records WHERE {where} ORDER BY n", values
-            )
-            return [Row(n, at, DECODER.decode(data)) for n, at, data in found]
 
     # -- the connection ------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ A run that lives settles its turn itself. When the process died, the next one do
 """
 
 from collections import Counter
+from collections.abc import Iterable
 
 from midstream.journal.records import (
     Began,
@@ -29,11 +30,13 @@ class OpenTurn:
         number: the turn's; 0 when none has begun.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, records: Iterable[Record] = ()) -> None:
         self.number = 0
         self._blocks: dict[int, Block] = {}
         self._begun: dict[Key, CallBegan] = {}  # of every attempt
         self._ended: dict[str, ToolResult] = {}
+        for record in records:
+            self.fold(record)
 
     def fold(self, record: Record) -> None:
         match record:

@@ -19,6 +19,8 @@ from midstream.messages import Message, Text, Usage
 from midstream.secrets.secrets import Secrets
 from midstream.wire.json import clean
 
+NO_TOKENS = Usage()
+
 
 class Session:
     """An append-only list of records; what it knows are folds over them.
@@ -49,7 +51,7 @@ class Session:
         self._prompts: list[Message] = []
         self._carried = 0  # how many of the untold the prompts tell
         self._costs: list[float | None] = []
-        self._open = OpenTurn()
+        self._since: list[Record] = []  # the last turn was committed
 
     # -- what it knows -------------------------------------------------------------------------
 
@@ -77,8 +79,9 @@ class Session:
         """The records that settle a run whose process died in the middle of it."""
         if not self.running:
             return []
-        message, results, effects = self._open.settled()
-        kept = [Committed(self._open.number, message, results, settled=True)]
+        turn = OpenTurn(self._since)
+        message, results, effects = turn.settled()
+        kept = [Committed(turn.number, message, results, settled=True)]
         return [
             *(kept if message.blocks or self._prompts else []),
             *untold(effects),
@@ -117,32 +120,37 @@ class Session:
         return True
 
     def _fold(self, record: Record) -> None:
-        self.running = not isinstance(record, Ended)
+        self.running = True
         match record:
-            case Prompted(message):
-                self._prompts.append(message)
+            case Prompted():
+                self._prompts.append(record.message)
                 self._carried = len(self.untold)
             case Committed():
                 self._commit(record)
-                self._open = OpenTurn()
-            case Untold(note):
-                self.untold.append(note)
-                self._open = OpenTurn()  # whose effects these are
+                self._since.clear()
             case Ended():
-                self._prompts, self._carried = [], 0
-                self._open = OpenTurn()
+                self.running, self._carried = False, 0
+                self._prompts.clear()
+                self._since.clear()
+            case Untold():
+                self.untold.append(record.note)
+                self._since.clear()  # whose effects these are
             case Discarded():
                 self.discarded_usage += record.usage
-                self._open.fold(record)
+                self._since.append(record)
             case _:
-                self._open.fold(record)
+                self._since.append(record)
 
     def _commit(self, turn: Committed) -> None:
         self.messages += self._prompts
         self.untold = [] if turn.told else self.untold[self._carried :]
-        self._prompts, self._carried = [], 0
-        self.messages += [each for each in (turn.message, turn.results) if each and each.blocks]
+        self._carried = 0
+        self._prompts.clear()
+        if turn.message.blocks:
+            self.messages.append(turn.message)
+        if turn.results and turn.results.blocks:
+            self.messages.append(turn.results)
         self.turns += 1
         self.usage += turn.usage
-        if turn.usage != Usage():
+        if turn.usage != NO_TOKENS:
             self._costs.append(turn.cost_usd)

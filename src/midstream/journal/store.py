@@ -110,13 +110,14 @@ class StoredSession(Session):
             SessionError: it cannot be read, or was added to elsewhere while this one could not
                 be saved.
         """
-        rows = self._database.rows_to_fold(self.id, self._on_disk)
-        if rows and self._queue:
+        last, records = self._database.news(self.id, self._on_disk)
+        if records and self._queue:
             words = "another process has added to this session, which could not be saved before"
             raise SessionError(words, kind="session_not_saved")
-        for row in rows:
-            self._fold(row.record)
-            self.count = self._on_disk = row.n
+        for record in records:
+            self._fold(record)
+        if last > self._on_disk:
+            self.count = self._on_disk = last
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
