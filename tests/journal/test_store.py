@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from msgspec.structs import astuple
 from midstream.errors import SessionError
 from midstream.journal import database
 from midstream.journal.database import DECODER, ENCODER, migrate
+from midstream.journal.lock import hold, lock_file
 from midstream.journal.records import (
     Began,
     CallBegan,
@@ -264,11 +266,15 @@ async def test_a_process_that_was_killed_holds_nothing(journal: Journal) -> None
         assert child.stdout is not None
         assert (await child.stdout.receive()).startswith(b"held")
         session = journal.session("s")
-        with pytest.raises(SessionError, match="another process"):
-            async with session.held():
-                pass
-        child.kill()
+        try:
+            with pytest.raises(SessionError, match="another run, here or in another process"):
+                async with session.held():
+                    pass
+            assert journal.busy("s")
+        finally:
+            child.kill()
         await child.wait()
+    assert not journal.busy("s")
     async with session.held():
         assert session.running, "and what it left is there to be settled"
         assert [record.kind for record in session.recovery()] == ["committed", "ended"]
@@ -306,6 +312,37 @@ async def test_what_could_not_be_saved_is_not_mixed_with_what_others_added(
     with pytest.raises(SessionError, match="another process has added"):
         async with mine.held():
             pass
+
+
+async def test_who_opened_the_lock_before_a_delete_still_locks_what_others_do(
+    journal: Journal,
+) -> None:
+    await keep(journal.session("s"), *TURN)
+    lock = lock_file(journal.path, "s")
+    with closing(sqlite3.connect(lock, isolation_level=None)) as opened:
+        journal.delete("s")
+        opened.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(SessionError, match="adding to this session"):
+            hold(lock)
+
+
+async def test_a_link_to_the_database_is_the_database(journal: Journal) -> None:
+    link = journal.path.with_name("link.db")
+    link.symlink_to(journal.path)
+    other = Journal(link)
+    async with journal.session("s").held():
+        with pytest.raises(SessionError, match="adding to this session"):
+            async with other.session("s").held():
+                raise AssertionError("it was let in")
+
+
+async def test_to_ask_whether_a_session_is_in_use_leaves_no_trace(journal: Journal) -> None:
+    session = journal.session("s")
+    assert not journal.busy("s")
+    assert not journal.path.with_name("sessions.db.locks").exists()
+    async with session.held():
+        assert journal.busy("s")
+        assert not journal.busy("another one")
 
 
 # -- finding them ------------------------------------------------------------------------------

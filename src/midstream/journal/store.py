@@ -1,6 +1,5 @@
 """Sessions that outlive their process, in one file of the user's."""
 
-import hashlib
 import os
 import sqlite3
 import uuid
@@ -16,6 +15,7 @@ import anyio
 from midstream.concurrency import in_thread
 from midstream.errors import SessionError
 from midstream.journal.database import Database, Row, Summary
+from midstream.journal.lock import hold, is_held, lock_file
 from midstream.journal.records import Record
 from midstream.journal.session import Session
 from midstream.wire.json import clean
@@ -45,7 +45,8 @@ class Journal:
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
-        self.path = Path(path) if path else data_folder() / "sessions.db"
+        # Without links: the locks are beside the file, and must be the same for all.
+        self.path = Path(os.path.realpath(path or data_folder() / "sessions.db"))
         self.database = Database(self.path)
 
     def session(self, session_id: str | None = None) -> "StoredSession":
@@ -75,16 +76,18 @@ class Journal:
         """Every record of a session, in order."""
         return self.database.rows(session_id)
 
+    def busy(self, session_id: str) -> bool:
+        """A run, here or in another process, is adding to it now."""
+        return is_held(lock_file(self.path, session_id))
+
     def delete(self, session_id: str) -> None:
         """Forget a session for good.
 
         Raises:
             SessionError: a run is adding to it.
         """
-        lock = lock_file(self.path, session_id)
-        with closing(hold(lock)):
+        with closing(hold(lock_file(self.path, session_id))):
             self.database.delete(session_id)
-        lock.unlink(missing_ok=True)
 
     def close(self) -> None:
         self.database.close()
@@ -184,34 +187,3 @@ def this_folder() -> str:
 
 def in_text(path: Path) -> str:
     return os.fsencode(path).decode(errors="replace")
-
-
-def lock_file(database: Path, session_id: str) -> Path:
-    name = hashlib.sha256(session_id.encode()).hexdigest()[:32]
-    return database.with_name(f"{database.name}.locks") / name
-
-
-def hold(path: Path) -> sqlite3.Connection:
-    """Hold a file's lock until the connection is closed, or the process has ended in any way.
-
-    SQLite's lock, since it is the one that works everywhere without another dependency.
-
-    Raises:
-        SessionError: another process, or another part of this one, holds it.
-    """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except BaseException:
-            lock.close()
-            raise
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            words = "another process is adding to this session; wait for its end"
-            raise SessionError(words, kind="session_busy") from error
-        raise SessionError(f"cannot lock {path}: {error}", kind="session_not_saved") from error
-    except OSError as error:
-        raise SessionError(f"cannot lock {path}: {error}", kind="session_not_saved") from error
-    return lock
