@@ -7,6 +7,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from msgspec.structs import astuple
 
 from midstream.errors import SessionError
-from midstream.journal import database
-from midstream.journal.database import DECODER, ENCODER, migrate
+from midstream.journal import opening
+from midstream.journal.database import DECODER, ENCODER
 from midstream.journal.lock import hold, lock_file
+from midstream.journal.opening import migrate
 from midstream.journal.records import (
     Began,
     CallBegan,
@@ -407,9 +410,21 @@ async def test_a_session_that_was_only_opened_leaves_no_trace(journal: Journal) 
 
 def test_what_is_no_database_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_text("never a database, but long enough to be taken for one" * 20)
-    with pytest.raises(SessionError, match=r"x\.db: file is not a database") as told:
-        Journal(tmp_path / "x.db").session()
+    journal = Journal(tmp_path / "x.db")
+    wrong = r".*x\.db: file is not a database: move"
+    with pytest.raises(SessionError, match=f"kept in {wrong}") as told:
+        journal.session()
     assert "\n" not in str(told.value)
+    for read in (journal.summaries, lambda: journal.rows("s"), lambda: journal.session("s")):
+        with pytest.raises(SessionError, match=f"read from {wrong}"):
+            read()
+
+
+@pytest.mark.parametrize("place", ["file/sessions.db", "file/further/sessions.db"])
+def test_a_file_where_the_folder_should_be_is_said_to_be_one(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SessionError, match="is no folder: move what is there away, or set MIDST"):
+        Journal(tmp_path / place).summaries()
 
 
 def test_a_file_of_a_later_version_is_left_alone(journal: Journal) -> None:
@@ -417,9 +432,84 @@ def test_a_file_of_a_later_version_is_left_alone(journal: Journal) -> None:
     journal.close()
     connection = sqlite3.connect(journal.path)
     connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(SessionError, match="made by a later midstream"):
+    with pytest.raises(SessionError, match=r"later midstream \(version 99, not 1\): update midst"):
         Journal(journal.path).session()
     assert connection.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+@pytest.mark.parametrize("data", [b"no json", b'{"record":"unheard of"}', b'"\xff"', b"[" * 9999])
+async def test_one_record_that_cannot_be_read_hides_no_other_session(
+    data: bytes, journal: Journal
+) -> None:
+    for name in ("a", "b"):
+        await keep(journal.session(name), *TURN)
+    with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:
+        other.execute("UPDATE records SET data = ? WHERE session = 'a' AND n = 1", (data,))
+    assert {each.id: each.first for each in journal.summaries()} == {"a": "", "b": "Hi"}
+    for read in (journal.rows, journal.session):
+        with pytest.raises(SessionError, match="session a cannot be read from"):
+            read("a")
+    journal.delete("a")
+    assert [each.id for each in journal.summaries()] == ["b"]
+
+
+READ = """
+import os, sys
+from midstream.errors import SessionError
+from midstream.journal.store import Journal
+if os.getuid() == 0:
+    os.setgid(65534), os.setuid(65534)  # root may write anywhere
+journal = Journal(sys.argv[1])
+print([each.first for each in journal.summaries()], len(journal.session("s").messages))
+print(journal.busy("s"))
+for change in (journal.session, lambda: journal.delete("s")):
+    try:
+        change()
+    except SessionError as error:
+        print(error)
+"""
+
+
+@pytest.fixture
+def for_all() -> Iterator[Path]:
+    """A folder that any user may read: pytest's are for their owner alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data"
+        path.mkdir()
+        path.parent.chmod(0o755)
+        yield path
+        path.chmod(0o755)
+
+
+def make_read_only(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.chmod(0o444)
+    folder.chmod(0o555)
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid"), reason="of POSIX")
+@pytest.mark.parametrize("left", ["closed", "open", "killed"])
+async def test_what_cannot_be_written_can_be_read(
+    left: str, for_all: Path, journal: Journal
+) -> None:
+    await keep(journal.session("s"), *TURN)
+    if left == "closed":
+        journal.close()
+    for file in journal.path.parent.glob("sessions.db*"):
+        if file.is_file():
+            (for_all / file.name).write_bytes(file.read_bytes())
+    copy = Journal(for_all / "sessions.db")
+    if left == "open":
+        copy.summaries()
+    make_read_only(for_all)
+    command = [sys.executable, "-c", READ, str(copy.path)]
+    done = await anyio.run_process(command, check=False)
+    copy.close()
+    assert done.stderr == b""
+    first, busy, *told = done.stdout.decode().splitlines()
+    assert (first, busy) == ("['Hi'] 2", "False")
+    assert len(told) == 2
+    assert told[0].startswith("sessions cannot be kept in ")
 
 
 def test_a_migration_is_made_once_and_keeps_what_is_there(journal: Journal) -> None:
@@ -428,7 +518,7 @@ def test_a_migration_is_made_once_and_keeps_what_is_there(journal: Journal) -> N
     connection = sqlite3.connect(journal.path, isolation_level=None)
     connection.execute("INSERT INTO sessions VALUES ('old', '/', 0, 0)")
     added = [(f"ALTER TABLE sessions ADD COLUMN {name} TEXT",) for name in ("title", "colour")]
-    later = (*database.MIGRATIONS, *added)
+    later = (*opening.MIGRATIONS, *added)
     for _ in range(2):
         migrate(connection, later)
     found = connection.execute("SELECT id, title, colour FROM sessions").fetchall()
@@ -454,12 +544,12 @@ def test_of_two_that_migrate_at_once_one_does(tmp_path: Path) -> None:
 def test_half_a_migration_is_none(journal: Journal) -> None:
     journal.session()
     connection = sqlite3.connect(journal.path, isolation_level=None)
-    broken = (*database.MIGRATIONS, ("CREATE TABLE extra (x)", "CREATE TABLE extra (x)"))
+    broken = (*opening.MIGRATIONS, ("CREATE TABLE extra (x)", "CREATE TABLE extra (x)"))
     with pytest.raises(sqlite3.OperationalError):
         migrate(connection, broken)
     names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     assert ("extra",) not in names
-    assert connection.execute("PRAGMA user_version").fetchone() == (len(database.MIGRATIONS),)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(opening.MIGRATIONS),)
 
 
 def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:

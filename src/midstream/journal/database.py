@@ -15,31 +15,16 @@ import msgspec
 from msgspec import Struct
 
 from midstream.errors import SessionError
+from midstream.journal.opening import FOLDED, connect, in_words
 from midstream.journal.records import AnyRecord, Prompted, Record
 from midstream.journal.redact import Redactor
 from midstream.secrets.names import held_by
 from midstream.secrets.secrets import Secrets
 from midstream.wire.json import UNSAFE
 
-# What of a run that has ended is still needed to know what the session is now.
-FOLDED = "kind IN ('prompted', 'committed', 'discarded', 'untold', 'ended')"
-# Each entry takes the file from one version to the next; entries are only ever added.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        "CREATE TABLE sessions (id TEXT PRIMARY KEY, folder TEXT NOT NULL, "
-        "created REAL NOT NULL, updated REAL NOT NULL) STRICT",
-        "CREATE INDEX sessions_of_folder ON sessions (folder, updated)",
-        "CREATE TABLE records (session TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE, "
-        "n INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL, data BLOB NOT NULL, "
-        "PRIMARY KEY (session, n)) STRICT",
-        "CREATE INDEX records_folded ON records (session, n) WHERE "
-        "kind IN ('prompted', 'committed', 'discarded', 'untold', 'ended')",
-    ),
-)
-WAIT_MS = 2000  # for another process that is writing
-
 ENCODER = msgspec.json.Encoder()
 DECODER: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -77,8 +62,9 @@ class Database:
         Raises:
             SessionError: they cannot, and why.
         """
-        with self._transaction():
-            pass
+        with self._transaction() as connection:
+            # On a read-only disk a transaction would begin as well, but not this.
+            connection.execute("DELETE FROM sessions WHERE false")
 
     def close(self) -> None:
         with self._lock:
@@ -110,14 +96,14 @@ class Database:
         """Forget a session; its text is overwritten in the file."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM sessions WHERE id = ?", (session,))
-        with self._asking() as connection:
+        with self._asking("kept in") as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # -- reading -------------------------------------------------------------------------------
 
     def rows(self, session: str) -> list[Row]:
         """Every record of a session."""
-        with self._asking() as connection:
+        with self._reading(session) as connection:
             found = connection.execute(
                 "SELECT n, at, data FROM records WHERE session = ? ORDER BY n", (session,)
             )
@@ -125,7 +111,7 @@ class Database:
 
     def news(self, session: str, after: int = 0) -> tuple[int, list[Record]]:
         """The number of the last record, and of those above `after` what says how things stand."""
-        with self._asking() as connection:
+        with self._reading(session) as connection:
             last, ended = connection.execute(
                 "SELECT max(n), (SELECT max(n) FROM records "
                 f"WHERE session = :session AND {FOLDED} AND kind = 'ended') "
@@ -145,13 +131,13 @@ class Database:
 
     def last(self, session: str) -> int:
         """The number of a session's last record; 0 if there is none."""
-        with self._asking() as connection:
+        with self._asking("read from") as connection:
             found = connection.execute("SELECT max(n) FROM records WHERE session = ?", (session,))
             return found.fetchone()[0] or 0
 
     def summaries(self) -> list[Summary]:
         """All sessions, the latest first."""
-        with self._asking() as connection:
+        with self._asking("read from") as connection:
             found = connection.execute(
                 "SELECT id, folder, created, updated, (SELECT count(*) FROM records "
                 f"WHERE session = id AND {FOLDED} AND kind = 'committed'), "
@@ -166,17 +152,27 @@ class Database:
     # -- the connection ------------------------------------------------------------------------
 
     @contextmanager
-    def _asking(self) -> Generator[sqlite3.Connection]:
+    def _asking(self, aim: str) -> Generator[sqlite3.Connection]:
         with self._lock:
             try:
-                yield self._connected()
-            except (sqlite3.Error, OSError, msgspec.DecodeError) as error:
-                words = f"sessions cannot be kept in {self.path}: {error}"
+                self._connection = self._connection or connect(self.path)
+                yield self._connection
+            except (sqlite3.Error, OSError) as error:
+                words = f"sessions cannot be {aim} {self.path}: {in_words(error, self.path)}"
+                raise SessionError(words, kind="session_unreadable") from error
+
+    @contextmanager
+    def _reading(self, session: str) -> Generator[sqlite3.Connection]:
+        with self._asking("read from") as connection:
+            try:
+                yield connection
+            except UNREADABLE as error:
+                words = f"session {session} cannot be read from {self.path}: {error}"
                 raise SessionError(words, kind="session_unreadable") from error
 
     @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection]:
-        with self._asking() as connection:
+        with self._asking("kept in") as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -184,19 +180,6 @@ class Database:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.touch(mode=0o600)  # what is in it is for its owner alone
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            try:
-                prepare(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
 
 
 def encode(record: Record) -> bytes:
@@ -207,43 +190,9 @@ def encode(record: Record) -> bytes:
         return UNSAFE.sub("\ufffd", text).encode()
 
 
-def prepare(connection: sqlite3.Connection) -> None:
-    """Set a new connection up, and bring the file to today's version."""
-    connection.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # a write tool waits for what is on the disk
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = ON")
-    migrate(connection, MIGRATIONS)
-
-
-def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]]) -> None:
-    """Bring the file from the version it has to the latest, each step whole or not at all.
-
-    Raises:
-        sqlite3.DatabaseError: the file is of a later version than this program knows.
-    """
-    while (version := _version(connection)) < len(migrations):
-        connection.execute("BEGIN IMMEDIATE")  # waits for another process that does the same
-        try:
-            if _version(connection) == version:
-                for statement in migrations[version]:
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {version + 1}")
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-    if version > len(migrations):
-        known = len(migrations)
-        raise sqlite3.DatabaseError(f"made by a later midstream (version {version}, not {known})")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    return version
-
-
 def _first_words(data: bytes | None) -> str:
-    record = DECODER.decode(data) if data else None
+    try:
+        record = DECODER.decode(data) if data else None
+    except UNREADABLE:
+        return ""  # the other sessions are no worse for it
     return record.message.text if isinstance(record, Prompted) else ""

@@ -53,7 +53,10 @@ class Journal:
         """A new session, or the one with this id, as it is on disk; new if there is none."""
         name = clean(session_id or uuid.uuid4().hex)
         session = StoredSession(self.database, name, this_folder())
-        session.load()
+        if session_id:
+            session.load()
+        else:
+            self.database.open()
         return session
 
     def latest(self, folder: str | Path | None = None) -> "StoredSession | None":
