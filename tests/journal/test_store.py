@@ -390,6 +390,44 @@ async def test_a_deleted_session_leaves_nothing_in_the_file(journal: Journal) ->
     assert b"canary-7351" not in on_disk(journal.path.parent)
 
 
+async def test_text_that_a_reader_still_holds_in_the_file_is_told_of_and_then_overwritten(
+    journal: Journal,
+) -> None:
+    await keep(journal.session("s"), Prompted(user("canary-7351")), Ended("failed"))
+    with closing(sqlite3.connect(journal.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM records").fetchone() == (2,)
+        with pytest.raises(SessionError, match="another process is reading"):
+            journal.delete("s")
+    assert journal.summaries() == [], "it is forgotten nevertheless"
+    journal.delete("s")
+    assert b"canary-7351" not in on_disk(journal.path.parent), "though the file is still open"
+
+
+async def test_a_session_that_is_held_here_knows_that_it_was_deleted(journal: Journal) -> None:
+    session, other = journal.session("s"), Journal(journal.path)
+    await keep(session, *TURN)
+    other.delete("s")
+    for _ in range(2):
+        with pytest.raises(SessionError, match="session s was deleted") as told:
+            async with session.held():
+                raise AssertionError("it was let in")
+        assert told.value.kind == "session_unreadable"
+        await keep(other.session("s"), *TURN, *TURN)  # of the same name, and longer
+    assert len(journal.rows("s")) == 16
+
+
+async def test_what_is_deleted_together_is_gone_up_to_the_one_in_use(journal: Journal) -> None:
+    for name in "abc":
+        await keep(journal.session(name), *TURN)
+    async with journal.session("b").held():
+        with pytest.raises(SessionError, match="adding to this session"):
+            journal.delete("a", "b", "c")
+    assert {each.id for each in journal.summaries()} == {"b", "c"}
+    journal.delete("a", "b", "c")
+    assert journal.summaries() == []
+
+
 async def test_a_session_in_use_is_not_deleted(journal: Journal) -> None:
     session = journal.session("s")
     await keep(session, *TURN)

@@ -93,11 +93,22 @@ class Database:
         return encode(self._redactor.record(record)) if self.secrets.suspected(data) else data
 
     def delete(self, session: str) -> None:
-        """Forget a session; its text is overwritten in the file."""
+        """Forget a session. Its text may still be found in the file until `overwrite`."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM sessions WHERE id = ?", (session,))
+
+    def overwrite(self) -> None:
+        """Take the text of what was deleted out of the file.
+
+        Raises:
+            SessionError: another process reads the file, and might be reading that.
+        """
         with self._asking("kept in") as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            words = f"forgotten, but another process is reading {self.path}, where the text may "
+            words += "still be found: delete again when that has ended"
+            raise SessionError(words, kind="session_not_saved")
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -128,6 +139,14 @@ class Database:
                 (session, max(after, ended), last),
             )
             return last, records + [DECODER.decode(data) for (data,) in now]
+
+    def time_of(self, session: str, n: int) -> float | None:
+        """When a record was made; None if there is none of this number."""
+        with self._asking("read from") as connection:
+            found = connection.execute(
+                "SELECT at FROM records WHERE session = ? AND n = ?", (session, n)
+            ).fetchone()
+            return found[0] if found else None
 
     def last(self, session: str) -> int:
         """The number of a session's last record; 0 if there is none."""

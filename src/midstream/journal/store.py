@@ -83,14 +83,19 @@ class Journal:
         """A run, here or in another process, is adding to it now."""
         return is_held(lock_file(self.path, session_id))
 
-    def delete(self, session_id: str) -> None:
-        """Forget a session for good.
+    def delete(self, *session_ids: str) -> None:
+        """Forget sessions for good. Deleting again does no harm.
 
         Raises:
-            SessionError: a run is adding to it.
+            SessionError: a run is adding to one, which is left, as are those after it; or another
+                process reads the file, in which their text may still be found.
         """
-        with closing(hold(lock_file(self.path, session_id))):
-            self.database.delete(session_id)
+        try:
+            for each in session_ids:
+                with closing(hold(lock_file(self.path, each))):
+                    self.database.delete(each)
+        finally:
+            self.database.overwrite()
 
     def close(self) -> None:
         self.database.close()
@@ -105,7 +110,8 @@ class StoredSession(Session):
         self._database = database
         self._folder = folder
         self._queue: list[Row] = []
-        self._on_disk = 0  # the number of the last record that is
+        self._on_disk = 0  # the number of the last record that is, and when it was made
+        self._on_disk_at = 0.0
         self._writing: anyio.Lock | None = None  # there is one while a run is adding to it
         self._clock = datetime.now().timestamp() - monotonic()
 
@@ -113,17 +119,22 @@ class StoredSession(Session):
         """Fold what was added to it since: all of it, the first time.
 
         Raises:
-            SessionError: it cannot be read, or was added to elsewhere while this one could not
-                be saved.
+            SessionError: it cannot be read, was deleted since, or was added to elsewhere while
+                this one could not be saved.
         """
-        last, records = self._database.news(self.id, self._on_disk)
+        known = self._on_disk
+        if known and self._database.time_of(self.id, known) != self._on_disk_at:
+            words = f"session {self.id} was deleted after it had been opened here"
+            raise SessionError(words, kind="session_unreadable")
+        last, records = self._database.news(self.id, known)
         if records and self._queue:
             words = "another process has added to this session, which could not be saved before"
             raise SessionError(words, kind="session_not_saved")
         for record in records:
             self._fold(record)
-        if last > self._on_disk:
+        if last > known:
             self.count = self._on_disk = last
+            self._on_disk_at = self._database.time_of(self.id, last) or 0.0
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
@@ -177,7 +188,7 @@ class StoredSession(Session):
             self.trouble = str(error)
         else:
             self.trouble = ""
-            self._on_disk = rows[-1].n
+            self._on_disk, self._on_disk_at = rows[-1].n, rows[-1].at
             del self._queue[: len(rows)]
 
 
