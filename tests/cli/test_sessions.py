@@ -3,14 +3,22 @@
 import json
 import os
 import signal
+import sqlite3
+import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from midstream.journal.database import Row
+from midstream.journal.records import Committed, Ended, Prompted
+from midstream.journal.store import Journal
+from midstream.messages import Message, Text
 from midstream.simulator import Reply, Scenario, Simulator, call, say
 
 PROGRAM = [sys.executable, "-m", "midstream"]
@@ -37,7 +45,7 @@ class Shell:
         self.folder = folder
         self.data = folder / "data"
         (folder / "tools.py").write_text(TOOLS)
-        self._environment = os.environ | {
+        self.environment = os.environ | {
             "ANTHROPIC_API_KEY": "canary-key-1234567890",
             "ANTHROPIC_BASE_URL": url,
             "MIDSTREAM_DATA": str(self.data),
@@ -46,7 +54,7 @@ class Shell:
 
     def __call__(self, *args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*PROGRAM, *args], cwd=cwd or self.folder, env=self._environment,
+            [*PROGRAM, *args], cwd=cwd or self.folder, env=self.environment,
             capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -141,8 +149,172 @@ def test_sessions_are_listed_shown_exported_and_deleted(shell: Shell) -> None:
     file = shell.folder / "out.md"
     assert shell("sessions", "export", name, "-f", "markdown", "-o", str(file)).returncode == 0
     assert file.read_text().startswith("# Pay 5\n\n## User\n\nPay 5\n\n## Assistant\n\nI pay.")
-    assert shell("sessions", "delete", name[:8]).returncode == 0
+    assert shell("sessions", "delete", "-y", name[:8]).returncode == 0
     assert shell.sessions() == []
+
+
+HOLD = """
+import sys, anyio
+from midstream.journal.records import Began, CallBegan, Prompted, Wrote
+from midstream.journal.store import Journal
+from midstream.messages import Message, Text, ToolCall
+async def main():
+    session = Journal().session("busy")
+    async with session.held():
+        session.record(Prompted(Message("user", (Text("Pay"),))), Began(1, 1))
+        session.record(Wrote(1, 0, ToolCall("a", "pay", {})), CallBegan(1, "a", "pay", {}, "write"))
+        await session.saved()
+        print("held", flush=True)
+        await anyio.sleep_forever()
+anyio.run(main)
+"""
+
+
+@contextmanager
+def holding(shell: Shell) -> Generator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-c", HOLD]
+    with subprocess.Popen(command, env=shell.environment, stdout=subprocess.PIPE) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
+
+
+def test_a_run_that_is_going_on_is_not_told_of_as_dead_nor_deleted(shell: Shell) -> None:
+    shell("Hi")
+    with holding(shell) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"held\n"
+        for args in (["show", "busy"], ["export", "-f", "markdown", "busy"]):
+            told = shell("sessions", *args)
+            assert told.returncode == 0
+            assert "Pay" in told.stdout
+            assert "died" not in told.stdout.lower()
+            assert "Outcome unknown" not in told.stdout
+            assert "a run is going on" in told.stderr
+        deleted = shell("sessions", "delete", "--all", "-y")
+        assert deleted.returncode == 1
+        assert "busy is kept: a run is adding to it" in deleted.stderr
+        assert [each["id"] for each in shell.sessions()] == ["busy"], "the others are gone"
+    told = shell("sessions", "show", "busy")
+    assert "Outcome unknown" in told.stdout
+    assert "[died]" in told.stdout
+    assert "going on" not in told.stderr
+
+
+def begin(shell: Shell, *names: str, days_ago: int = 0) -> None:
+    """Sessions of one turn."""
+    at = datetime.now().timestamp() - days_ago * 86_400
+    answer = Committed(1, Message("assistant", (Text("Yes? " * 40),)), None)
+    records = [Prompted(Message("user", (Text("Hi"),))), answer, Ended("completed")]
+    journal = Journal(shell.data / "sessions.db")
+    for name in names:
+        rows = [Row(n, at, record) for n, record in enumerate(records, 1)]
+        journal.database.append(name, str(shell.folder), rows)
+    journal.close()
+
+
+def test_nothing_is_deleted_without_a_yes(shell: Shell) -> None:
+    begin(shell, "abc")
+    done = shell("sessions", "delete", "abc")
+    assert done.returncode == 2
+    assert "-y deletes without asking" in done.stderr
+    assert len(shell.sessions()) == 1
+
+
+def test_many_are_deleted_at_once(shell: Shell) -> None:
+    begin(shell, "old", days_ago=31)
+    begin(shell, "older", days_ago=300)
+    begin(shell, "new", "newer", "newest")
+    done = shell("sessions", "delete", "--older-than", "30", "-y")
+    assert (done.returncode, done.stderr) == (0, "deleted old\ndeleted older\n")
+    assert shell("sessions", "delete", "newe", "-y").returncode == 2
+    assert shell("sessions", "delete", "newer", "newest", "newer", "-y").returncode == 0
+    assert [each["id"] for each in shell.sessions()] == ["new"]
+    assert shell("sessions", "delete", "--all", "-y").stderr == "deleted new\n"
+    done = shell("sessions", "delete", "--all", "-y")
+    assert (done.returncode, done.stderr) == (0, "no session to delete\n")
+
+
+@pytest.mark.parametrize("args", [[], ["--all", "abc"], ["--all", "--older-than", "0"]])
+def test_what_to_delete_is_said_in_one_way(shell: Shell, args: list[str]) -> None:
+    begin(shell, "abc")
+    done = shell("sessions", "delete", "-y", *args)
+    assert done.returncode == 2
+    assert "one of ID..., --all and --older-than" in done.stderr
+    assert len(shell.sessions()) == 1
+
+
+def test_what_a_reader_kept_in_the_file_is_overwritten_by_deleting_again(shell: Shell) -> None:
+    begin(shell, "abc")
+    with closing(sqlite3.connect(shell.data / "sessions.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM records").fetchone()
+        done = shell("sessions", "delete", "abc", "-y")
+        assert done.returncode == 1
+        assert "forgotten, but another process is reading" in done.stderr
+        reader.execute("COMMIT")
+        assert shell("sessions", "delete", "abc", "-y").returncode == 2, "there is none any more"
+        kept = b"".join(file.read_bytes() for file in shell.data.glob("sessions.db*")
+                        if file.is_file())  # fmt: skip
+        assert b"Yes? Yes?" not in kept
+
+
+@pytest.mark.parametrize("command", ["show", "export", "delete"])
+def test_an_id_that_might_mean_two_names_them_and_an_empty_one_none(
+    shell: Shell, command: str
+) -> None:
+    begin(shell, "abc", "abd")
+    done = shell("sessions", command, "ab")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "2 sessions begin with 'ab': abd, abc" in done.stderr
+    done = shell("sessions", command, "")
+    assert done.returncode == 2
+    assert "an empty id names no session" in done.stderr
+
+
+def test_an_export_is_for_its_owner_and_never_over_another_file(shell: Shell) -> None:
+    begin(shell, "abc")
+    file = shell.folder / "out.jsonl"
+    assert shell("sessions", "export", "abc", "-o", str(file)).returncode == 0
+    text = file.read_text()
+    assert [json.loads(line)["n"] for line in text.splitlines()] == [1, 2, 3]
+    if os.name == "posix":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    done = shell("sessions", "export", "abc", "-f", "markdown", "-o", str(file))
+    assert done.returncode == 2
+    assert "is there already: name another file" in done.stderr
+    assert file.read_text() == text
+    done = shell("sessions", "export", "abc", "-o", str(shell.folder / "none" / "x"))
+    assert done.returncode == 2
+    assert "No such file or directory" in done.stderr
+
+
+@pytest.mark.parametrize("args", [[], ["list", "-o", "json"], ["show", "abc"], ["export", "abc"]])
+def test_a_reader_that_goes_away_is_no_failure(shell: Shell, args: list[str]) -> None:
+    begin(shell, "abc")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*PROGRAM, "sessions", *args], env=shell.environment, cwd=shell.folder,
+        stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_one_turn_is_no_turns(shell: Shell) -> None:
+    begin(shell, "abc")
+    assert "abc · 1 turn · " in shell("sessions", "show", "abc").stderr
+
+
+def test_a_folder_that_is_a_file_is_said_to_be_one(shell: Shell) -> None:
+    shell.data.touch()
+    done = shell("sessions")
+    assert done.returncode == 1
+    assert f"{shell.data} is no folder" in done.stderr
+    assert "cannot be read" in done.stderr
+    assert "MIDSTREAM_DATA" in done.stderr
 
 
 def test_an_answer_that_no_disk_can_keep_is_still_given(shell: Shell) -> None:

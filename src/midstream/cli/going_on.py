@@ -8,6 +8,7 @@ from midstream.journal.session import Session
 from midstream.journal.store import Journal
 
 LISTED = "midstream sessions lists them"
+NAMED = 5  # of the sessions that an id might mean
 
 
 def session_for(latest: bool, resume: str | None, no_session: bool) -> Session:
@@ -37,9 +38,13 @@ def session_for(latest: bool, resume: str | None, no_session: bool) -> Session:
 
 def the_one(journal: Journal, prefix: str) -> Summary:
     """The session whose id begins so."""
+    if not prefix:
+        raise click.UsageError(f"an empty id names no session; {LISTED}")
     found = journal.find(prefix)
     if not found:
         raise click.UsageError(f"there is no session {prefix!r}; {LISTED}")
     if len(found) > 1:
-        raise click.UsageError(f"{len(found)} sessions begin with {prefix!r}; {LISTED}")
+        names = ", ".join(each.id for each in found[:NAMED])
+        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        raise click.UsageError(f"{len(found)} sessions begin with {prefix!r}: {names}{more}")
     return found[0]
