@@ -165,3 +165,52 @@ async def test_a_process_killed_at_any_write_has_run_no_effect_that_is_not_told(
         assert done.count("post") <= 1
         assert asked.count("paid 5") + asked.count(UNKNOWN) >= done.count("pay"), last
     assert killed >= 8
+
+
+INTERRUPTED = """
+import os, signal, sys
+import anyio
+from midstream import Agent
+from midstream.events import TextDelta
+from midstream.journal.database import Database
+from midstream.journal.records import Interrupted
+from midstream.journal.store import Journal
+
+append = Database.append
+
+def append_and_die(self, session, folder, rows):
+    append(self, session, folder, rows)
+    if any(isinstance(row.record, Interrupted) for row in rows):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Database.append = append_and_die
+
+async def main():
+    agent = Agent("anthropic:m", api_key="k", base_url=sys.argv[2])
+    async with agent.run("Go", Journal(sys.argv[1]).session("s")) as run:
+        async for event in run:
+            if isinstance(event, TextDelta):
+                run.interrupt("No, this instead.")
+
+anyio.run(main)
+"""
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_words_that_stopped_a_turn_outlive_the_process_that_heard_them(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path / "sessions.db")
+    async with provider([start(), text(0, "Well", close=False), Do.STALL]) as world:
+        command = [sys.executable, "-c", INTERRUPTED, str(journal.path), world.url]
+        died = await anyio.run_process(command, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    async with provider(says("Very well.")) as world:
+        ended = await world.agent().run("And now?", journal.session("s"))
+        asked = str(world.said(0))
+    assert (ended.outcome, ended.error) == ("completed", None)
+    words = ["Go", "Well", "No, this instead.", "And now?"]
+    assert sorted(words, key=asked.index) == words
+    assert asked.count("No, this instead.") == 1
+    texts = [message.text for message in journal.session("s").messages]
+    assert texts == [*words, "Very well."]

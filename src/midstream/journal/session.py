@@ -10,6 +10,7 @@ from midstream.journal.records import (
     Committed,
     Discarded,
     Ended,
+    Interrupted,
     Prompted,
     Record,
     Untold,
@@ -51,6 +52,7 @@ class Session:
         self._prompts: list[Message] = []
         self._carried = 0  # how many of the untold the prompts tell
         self._costs: list[float | None] = []
+        self._instead: str | None = None  # said by who stopped a turn, and no prompt yet
         self._since: list[Record] = []  # the last turn was committed
 
     # -- what it knows -------------------------------------------------------------------------
@@ -82,8 +84,10 @@ class Session:
         turn = OpenTurn(self._since)
         message, results, effects = turn.settled()
         kept = [Committed(turn.number, message, results, settled=True)]
+        nothing = Committed(turn.number, Message("assistant", ()), None, settled=True)
         return [
             *(kept if message.blocks or self._prompts else []),
+            *([self.prompt(self._instead), nothing] if self._instead else []),
             *untold(effects),
             Ended("died"),
         ]
@@ -125,11 +129,14 @@ class Session:
             case Prompted():
                 self._prompts.append(record.message)
                 self._carried = len(self.untold)
+                self._instead = None
+            case Interrupted():
+                self._instead = record.words
             case Committed():
                 self._commit(record)
                 self._since.clear()
             case Ended():
-                self.running, self._carried = False, 0
+                self.running, self._carried, self._instead = False, 0, None
                 self._prompts.clear()
                 self._since.clear()
             case Untold():
