@@ -226,8 +226,7 @@ async def test_what_is_recorded_during_a_write_is_written_with_the_next(journal:
 
 def test_a_commit_waits_until_the_disk_has_it(journal: Journal) -> None:
     journal.session()
-    connection = sqlite3.connect(journal.path, isolation_level=None)
-    database.prepare(connection)
+    connection = opening.connect(journal.path)
     # The setting alone: no test can cut the power.
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
@@ -571,10 +570,10 @@ def test_of_two_that_migrate_at_once_one_does(tmp_path: Path) -> None:
     def overtake(statement: str) -> None:  # called before the statement is carried out
         if statement.startswith("BEGIN") and not overtaken:
             overtaken.append(statement)
-            migrate(quick, database.MIGRATIONS)
+            migrate(quick, opening.MIGRATIONS)
 
     slow.set_trace_callback(overtake)
-    migrate(slow, database.MIGRATIONS)
+    migrate(slow, opening.MIGRATIONS)
     assert overtaken
     assert slow.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
 

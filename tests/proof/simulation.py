@@ -28,10 +28,12 @@ from midstream.agent import tally
 from midstream.errors import SessionError
 from midstream.journal import store
 from midstream.journal.database import Row
+from midstream.journal.records import Record
 from midstream.journal.store import StoredSession
 from midstream.models.http import HttpModel
 from midstream.models.model import Patience
 from midstream.providers.anthropic_request import Anthropic
+from midstream.secrets.secrets import Secrets
 from midstream.simulator import strict
 from tests.fakes import block, failure, start, stop, text, thinking, tool_use
 
@@ -223,6 +225,7 @@ class Process:
         self.alive = True
         self.cancelled = False  # the user's cancel has returned
         self.net = Net(world)
+        self.secrets = Secrets()
         self.session = StoredSession(self, "s", "/")  # type: ignore[arg-type]
         self.session.load()
         model = HttpModel(Anthropic("m", "k"), "http://world", Patience(), self.net)
@@ -267,8 +270,11 @@ class Process:
         self.world.require(rows[0].n == len(self.world.rows) + 1, "records are written in order")
         self.world.rows += rows
 
-    def rows_to_fold(self, session: str, after: int) -> list[Row]:
-        return self.world.rows[after:]
+    def news(self, session: str, after: int) -> tuple[int, list[Record]]:
+        return len(self.world.rows), [row.record for row in self.world.rows[after:]]
+
+    def time_of(self, session: str, n: int) -> float | None:
+        return self.world.rows[n - 1].at
 
     # -- its life
 

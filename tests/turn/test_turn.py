@@ -512,25 +512,29 @@ def test_a_call_that_was_open_when_another_model_took_over_may_close_in_silence(
     assert sealed == []
 
 
+def nothing_waits(text: str) -> int:
+    return 0
+
+
 def test_of_text_what_is_new_is_taken_and_of_other_blocks_the_whole_at_their_end() -> None:
     turn, _ = play([START, BlockStarted(0), TextDelta(0, "I"), TextCited(0, {"n": 1})])
-    assert turn.take() == [(0, Text("I", ({"n": 1},)))]
+    assert turn.take(nothing_waits) == [(0, Text("I", ({"n": 1},)))]
     play([TextDelta(0, " can"), TextCited(0, {"n": 2}), BlockEnded(0)], turn)
-    assert turn.take() == [(0, Text(" can", ({"n": 2},)))]
+    assert turn.take(nothing_waits) == [(0, Text(" can", ({"n": 2},)))]
     play([BlockStarted(1), ThinkingDelta(1, "hm"), ThinkingSigned(1, "s")], turn)
-    assert turn.take() == [], "another signature may come"
+    assert turn.take(nothing_waits) == [], "another signature may come"
     play([ThinkingSigned(1, "t"), BlockEnded(1), *call(2, '{"n":1}')], turn)
-    assert turn.take() == [(1, Thinking("hm", "t")), (2, SEALED.call)]
-    assert turn.take() == []
+    assert turn.take(nothing_waits) == [(1, Thinking("hm", "t")), (2, SEALED.call)]
+    assert turn.take(nothing_waits) == []
 
 
 def test_what_was_taken_of_the_model_that_gave_up_is_taken_back() -> None:
     thinks: Events = [BlockStarted(0), ThinkingDelta(0, "hm"), ThinkingSigned(0, "s")]
     turn, _ = play([START, *thinks, BlockEnded(0), *text(1, "I")])
-    assert turn.take() == [(0, Thinking("hm", "s")), (1, Text("I"))]
+    assert turn.take(nothing_waits) == [(0, Thinking("hm", "s")), (1, Text("I"))]
     turn.feed(HandedOver("other"))
-    assert turn.take() == [(0, None)]
-    assert turn.take() == []
+    assert turn.take(nothing_waits) == [(0, None)]
+    assert turn.take(nothing_waits) == []
 
 
 # -- a turn that was stopped -------------------------------------------------------------------
@@ -643,7 +647,7 @@ def test_what_is_taken_bit_by_bit_is_what_is_settled(events: Events, data: st.Da
     for event in events:
         turn.feed(event)
         if event is END or data.draw(st.booleans()):
-            for index, block in turn.take():
+            for index, block in turn.take(lambda text: data.draw(st.integers(0, len(text)))):
                 written.fold(Wrote(1, index, block))
     assert written.settled()[0] == turn.settled()
 

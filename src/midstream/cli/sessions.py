@@ -23,9 +23,9 @@ IN_USE, PIPE_CLOSED = 1, 141
 class Sessions(click.Group):
     """The commands; each may lose its reader (`| head`)."""
 
-    def invoke(self, context: click.Context) -> object:
+    def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(context)
+            return super().invoke(ctx)
         except BrokenPipeError:
             # What Python still buffers would be an error at the exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -72,4 +72,5 @@ class OpenBlock:
         citations = tuple(self.citations[cited:]) or None
         self.taken = len(self.parts), len(self.citations)
         text, self.held_back = text[:end], text[end:]
-        return Text(text, citations) if text or citations else None
+        begins = parts == 0 and self.parts
+        return Text(text, citations) if text or citations or begins else None
