@@ -35,6 +35,7 @@ bench: .venv/bench  ## Measure, beside the peers, in one run
 	$(BIN)/python bench/overlap.py
 	$(BIN)/python bench/cpu.py
 	$(BIN)/python bench/cold_start.py
+	$(BIN)/python bench/journal.py
 
 lock: .venv/dev  ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --upgrade \

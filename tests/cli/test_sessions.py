@@ -352,6 +352,11 @@ def test_a_process_that_was_killed_is_gone_on_with(
     assert "[died]" in shown
     done = shell("-c", "-t", "tools.py", "And?")
     assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(
+        "midstream: the last run of this session died; it is settled now\n"
+        "  ✗ die: outcome unknown, it may have run\n"
+    )
+    assert "died" not in shell("-c", "And now?").stderr
     assert sim.refusals == []
     results = {b["tool_use_id"]: b["content"] for m in messages(sim) if m["role"] == "user"
                for b in m["content"] if b["type"] == "tool_result"}  # fmt: skip

@@ -1,11 +1,17 @@
 """Which session a question belongs to."""
 
+from collections.abc import Iterable, Iterator
+
 import click
 
 from midstream.errors import SessionError
+from midstream.faces.plain import printable
 from midstream.journal.database import Summary
+from midstream.journal.open_turn import UNKNOWN
+from midstream.journal.records import Committed, Record
 from midstream.journal.session import Session
 from midstream.journal.store import Journal
+from midstream.messages import ToolCall, ToolResult
 
 LISTED = "midstream sessions lists them"
 NAMED = 5  # of the sessions that an id might mean
@@ -24,16 +30,36 @@ def session_for(latest: bool, resume: str | None, no_session: bool) -> Session:
         return Session()
     journal = Journal()
     if resume is not None:
-        return journal.session(the_one(journal, resume).id)
+        return told(journal, journal.session(the_one(journal, resume).id))
     if latest:
         if found := journal.latest():
-            return found
+            return told(journal, found)
         raise click.UsageError(f"no session has begun in this folder; {LISTED}")
     try:
         return journal.session()
     except SessionError as error:
         click.echo(f"midstream: {error}; this one is not kept, as with --no-session", err=True)
         return Session()
+
+
+def told(journal: Journal, session: Session) -> Session:
+    """Say what is in doubt if the last run of the session died."""
+    settled = session.recovery()
+    if settled and not journal.busy(session.id):
+        click.echo("midstream: the last run of this session died; it is settled now", err=True)
+        for name in in_doubt(settled):
+            click.echo(f"  ✗ {printable(name)}: outcome unknown, it may have run", err=True)
+    return session
+
+
+def in_doubt(records: Iterable[Record]) -> Iterator[str]:
+    """The calls of which nobody knows whether they ran."""
+    for turn in (each for each in records if isinstance(each, Committed) and each.results):
+        blocks = (*turn.message.blocks, *(turn.results.blocks if turn.results else ()))
+        names = {each.id: each.name for each in blocks if isinstance(each, ToolCall)}
+        for each in blocks:
+            if isinstance(each, ToolResult) and each.output == UNKNOWN:
+                yield names[each.call_id]
 
 
 def the_one(journal: Journal, prefix: str) -> Summary:
