@@ -86,6 +86,7 @@ class Call:
         self.shown = True
         # It is stopped through these scopes alone, so that every call ends with a result.
         self.scope = anyio.CancelScope(shield=True)
+        self._heirs: list[Call] = []  # of later attempts, which adopt its result
         self._running = anyio.CancelScope()  # around the tool's own code
         self._children = Children()
         self._halt = anyio.Event()
@@ -161,13 +162,21 @@ class Call:
 
     def finish(self, result: ToolResult | None, seconds: float, bench: Bench) -> None:
         result = result or self.stopped()
-        self.state, self.result = State.FINISHED, result
+        output, is_error = result.output, result.is_error
+        self.state, self.result = State.FINISHED, self._answer(output, is_error=is_error)
         self.done.set()
         if self.shown:
-            asked, output = self.asked, result.output
-            bench.tell(
-                ToolFinished(asked.id, asked.name, output, result.is_error, seconds, self.reused)
-            )
+            call_id, name = self.asked.id, self.asked.name
+            bench.tell(ToolFinished(call_id, name, output, is_error, seconds, self.reused))
+        for call in self._heirs:
+            call.finish(self.result, seconds, bench)
+
+    def hand_on(self, heir: "Call", bench: Bench) -> None:
+        """Give this call's result to another that asks for the same: now, or once it is there."""
+        if self.result:
+            heir.finish(self.result, self.seconds, bench)
+        else:
+            self._heirs.append(heir)
 
     def refuse(self, words: str, bench: Bench) -> None:
         self.finish(self._answer(words, is_error=True), 0.0, bench)

@@ -66,7 +66,7 @@ class ToolCalls:
     def _dispatch(self, call: Call, tool: Tool) -> None:
         if (earlier := self._ledger.get(call.key)) and self._may_adopt(earlier, tool):
             call.reused = True
-            self._bench.tasks.start_soon(self._adopt, call, earlier)
+            earlier.hand_on(call, self._bench)
             return
         try:
             arguments = tool.arguments(call.asked.input)
@@ -170,15 +170,6 @@ class ToolCalls:
 
     def _may_adopt(self, earlier: Call, tool: Tool) -> bool:
         return tool.effects != "read" or anyio.current_time() - earlier.ended < READ_KEEPS_S
-
-    async def _adopt(self, call: Call, earlier: Call) -> None:
-        try:
-            with anyio.CancelScope(shield=True):
-                await earlier.done.wait()
-        finally:
-            last = earlier.result or earlier.stopped()
-            result = ToolResult(call.asked.id, last.output, last.is_error)
-            call.finish(result, earlier.seconds, self._bench)
 
     async def _run(self, call: Call, tool: Tool, arguments: dict[str, Any]) -> None:
         result: ToolResult | None = None
