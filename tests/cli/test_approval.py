@@ -89,6 +89,15 @@ def test_while_it_is_asked_nothing_else_is_shown(typed: str, said: str, terminal
     assert terminal.process.wait(20) == 0
 
 
+def test_what_was_typed_before_the_question_is_no_answer(terminal: Terminal) -> None:
+    terminal.type("y\ny\n")
+    terminal.read_until("[y/N] ")
+    terminal.wait_until_all_was_streamed()
+    terminal.type("n\n")
+    terminal.read_until("tokens/s")
+    assert "wiped" not in terminal.screen
+
+
 def test_ctrl_c_is_an_answer_too(terminal: Terminal) -> None:
     terminal.read_until("[y/N] ")
     terminal.wait_until_all_was_streamed()

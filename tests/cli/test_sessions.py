@@ -353,8 +353,8 @@ def test_a_process_that_was_killed_is_gone_on_with(
     done = shell("-c", "-t", "tools.py", "And?")
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith(
-        "midstream: the last run of this session died; it is settled now\n"
-        "  ✗ die: outcome unknown, it may have run\n"
+        "midstream: the last run of this session died, and is settled first\n"
+        "  ✗ die: Outcome unknown: the process ended while it ran."
     )
     assert "died" not in shell("-c", "And now?").stderr
     assert sim.refusals == []

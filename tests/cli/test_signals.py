@@ -248,6 +248,20 @@ def test_one_signal_is_enough_in_the_end(world: World, nursery: Nursery) -> None
     assert "Ctrl-C leaves at once" in screen()
 
 
+def test_a_terminal_that_nobody_reads_does_not_hold_up_the_end(
+    world: World, nursery: Nursery
+) -> None:
+    act = "from midstream import ToolContext\ndef act(context: ToolContext):\n    popen(CHILD)\n"
+    act += "    while not context.cancelled:\n        context.progress('word ' * 200)\n"
+    with world.terminal(act) as (process, terminal):
+        nursery.wait_reported(1)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 130
+        os.close(terminal)
+    assert nursery.alive() == []
+
+
 def test_a_thread_that_was_left_behind_holds_up_the_end_for_seconds_only(world: World) -> None:
     source = """
 from midstream import tool

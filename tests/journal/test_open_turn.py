@@ -101,9 +101,31 @@ def test_two_equal_calls_have_a_result_each() -> None:
 
 
 def test_of_two_equal_calls_the_first_is_the_one_that_was_sealed_first() -> None:
-    written = [Wrote(1, 1, call("b")), began("b"), Wrote(1, 0, call("a")), began("a", ordinal=1)]
-    _, results, _ = settled(*written, paid("b", "first"), paid("a", "second"))
+    lost = [began("x"), began("y", ordinal=1), paid("x", "first"), paid("y", "second")]
+    again = [Discarded(1, 1, "cut"), Began(1, 2), Wrote(1, 1, call("b")), Wrote(1, 0, call("a"))]
+    _, results, _ = settled(*lost, *again)
     assert results == [ToolResult("a", "second"), ToolResult("b", "first")]
+
+
+def test_a_call_that_waits_does_not_take_the_result_of_one_that_is_equal_on_disk() -> None:
+    """They differed in a key; the first still waited for an approval."""
+    written = [Wrote(1, 0, call("a")), Wrote(1, 1, call("b")), began("b"), paid("b")]
+    _, results, note = settled(*written)
+    assert results == [ToolResult("a", NOT_STARTED, True), ToolResult("b", "paid")]
+    assert note == ""
+
+
+def test_a_read_that_was_made_anew_has_its_new_result() -> None:
+    lost = [began("a", effects="read"), paid("a", "stale"), Discarded(1, 1, "cut"), Began(1, 2)]
+    anew = [Wrote(1, 0, call("b")), began("b", effects="read"), paid("b", "fresh")]
+    assert settled(*lost, *anew)[1] == [ToolResult("b", "fresh")]
+
+
+def test_an_id_that_an_attempt_repeats_is_not_the_other_call() -> None:
+    lost = [began("a"), paid("a"), Discarded(1, 1, "cut"), Began(1, 2)]
+    _, results, note = settled(*lost, Wrote(1, 0, call("a", amount=7)))
+    assert results == [ToolResult("a", NOT_STARTED, True)]
+    assert 'pay({"amount":5}): done: paid' in note
 
 
 def test_two_calls_that_differed_in_a_key_have_a_result_each() -> None:

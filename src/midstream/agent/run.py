@@ -60,7 +60,7 @@ class Run(AsyncIterator[RunEvent]):
 
     @asynccontextmanager
     async def _running(self) -> AsyncGenerator[None]:
-        self.session.secrets.learn(*self._plan.model.secrets)
+        self.session.secrets.learn(*getattr(self._plan.model, "secrets", ()))
         feed = self._feed = Feed(self.id)
         self._reader = feed.reader()
         async with task_group() as tasks:

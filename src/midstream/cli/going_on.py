@@ -8,11 +8,12 @@ from midstream.errors import SessionError
 from midstream.faces.plain import printable
 from midstream.journal.database import Summary
 from midstream.journal.open_turn import UNKNOWN
-from midstream.journal.records import Committed, Record
+from midstream.journal.records import NOTE, Committed, Record, Untold
 from midstream.journal.session import Session
 from midstream.journal.store import Journal
-from midstream.messages import ToolCall, ToolResult
+from midstream.messages import Message, ToolCall, ToolResult
 
+LONGEST_LINE = 300
 LISTED = "midstream sessions lists them"
 NAMED = 5  # of the sessions that an id might mean
 
@@ -46,20 +47,27 @@ def told(journal: Journal, session: Session) -> Session:
     """Say what is in doubt if the last run of the session died."""
     settled = session.recovery()
     if settled and not journal.busy(session.id):
-        click.echo("midstream: the last run of this session died; it is settled now", err=True)
-        for name in in_doubt(settled):
-            click.echo(f"  ✗ {printable(name)}: outcome unknown, it may have run", err=True)
+        click.echo("midstream: the last run of this session died, and is settled first", err=True)
+        for line in in_doubt(settled):
+            click.echo(f"  ✗ {printable(line)[:LONGEST_LINE]}", err=True)
     return session
 
 
 def in_doubt(records: Iterable[Record]) -> Iterator[str]:
-    """The calls of which nobody knows whether they ran."""
-    for turn in (each for each in records if isinstance(each, Committed) and each.results):
-        blocks = (*turn.message.blocks, *(turn.results.blocks if turn.results else ()))
-        names = {each.id: each.name for each in blocks if isinstance(each, ToolCall)}
-        for each in blocks:
-            if isinstance(each, ToolResult) and each.output == UNKNOWN:
-                yield names[each.call_id]
+    """The calls of which nobody knows whether they ran, and those that the model does not see."""
+    for record in records:
+        match record:
+            case Committed(message=message, results=Message(blocks=blocks)):
+                names = {
+                    each.id: each.name for each in message.blocks if isinstance(each, ToolCall)
+                }
+                for each in blocks:
+                    if isinstance(each, ToolResult) and each.output == UNKNOWN:
+                        yield f"{names[each.call_id]}: {UNKNOWN}"
+            case Untold(note):
+                yield from note.removeprefix(NOTE).removesuffix("]").splitlines()
+            case _:
+                pass
 
 
 def the_one(journal: Journal, prefix: str) -> Summary:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
+from select import select
 from threading import Thread
 from time import sleep
 from typing import TYPE_CHECKING, NoReturn
@@ -131,16 +132,19 @@ def refuse(event: str, args: object) -> None:
 
 
 def hint(words: str = "") -> None:
-    """A new line on a terminal; not through `sys.stderr`, whose lock a tool may hold."""
-    with suppress(OSError):
-        if os.isatty(2):
+    """A new line on a terminal, if that takes one: nobody may be reading it.
+
+    Not through `sys.stderr`, whose lock a tool may hold.
+    """
+    with suppress(OSError, ValueError):
+        if os.isatty(2) and select([], [2], [], 0)[1]:
             os.write(2, f"\nmidstream: {words}\n".encode() if words else b"\n")
 
 
 def leave(status: int = CANCELLED) -> NoReturn:
     try:
+        leave_nothing()
         if status == CANCELLED:
             hint()  # the shell's prompt stands on a line of its own
-        leave_nothing()
     finally:
         os._exit(status)

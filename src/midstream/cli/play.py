@@ -30,7 +30,7 @@ EXIT = {
     "refusal": 3,
     "cancelled": CANCELLED,
 }
-BAD_CONFIGURATION, PIPE_CLOSED = 4, 141
+FAILED, BAD_CONFIGURATION, PIPE_CLOSED = 1, 4, 141
 NOT_LET_IN = ("authentication_error", "configuration_error")
 
 
@@ -115,7 +115,7 @@ def face(output_format: str, screen: Screen, priced_as: str | None = None) -> Fa
 async def show(run: Run, face: Face, screen: Screen, signals: Signals) -> int:
     """Show a run, and return the exit status. Ctrl-C stops it; a second one leaves at once."""
     signals.first = partial(asyncio.get_running_loop().call_soon_threadsafe, run.cancel)
-    code = CANCELLED  # also where the terminal is gone
+    code = FAILED
     try:
         await show_events(run, face, screen)
         assert run.ended is not None
@@ -125,6 +125,7 @@ async def show(run: Run, face: Face, screen: Screen, signals: Signals) -> int:
     except OSError as error:
         if error.errno != errno.EIO:
             raise
+        code = CANCELLED  # the terminal is gone
     finally:
         signals.over(code)
     return code
@@ -136,22 +137,28 @@ async def show_events(run: Run, face: Face, screen: Screen) -> None:
             events = [await anext(run)]
             events += [await anext(run) for _ in range(run.unread)]
             # In a thread: whoever reads slowly must not hold up the socket.
-            await in_thread(partial(screen.write, [face.show(event) for event in events]))
+            pieces = [face.show(event) for event in events]
+            await in_thread(partial(screen.write, pieces))
             for event in events:
                 if isinstance(event, ApprovalRequested):
-                    await ask(run, event, screen)
+                    line_open = not "".join(piece.answer for piece in pieces).endswith("\n")
+                    await ask(run, event, screen, "\n" if line_open else "")
 
 
-async def ask(run: Run, event: ApprovalRequested, screen: Screen) -> None:
+async def ask(run: Run, event: ApprovalRequested, screen: Screen, before: str) -> None:
     """Ask the person at the terminal; where there is none, the answer is no.
 
     Meanwhile nothing else is shown, though the answer streams on.
+
+    Args:
+        before: ends the line that is open.
     """
     said = ""
     if os.isatty(screen.answer) and sys.stdin.isatty():
         async with task_group() as tasks:
             tasks.start_soon(until_ended, run, tasks.cancel_scope)
-            question = f"  allow {printable(event.name)}? [y/N] "
+            forget_what_was_typed()
+            question = f"{before}  allow {printable(event.name)}? [y/N] "
             await in_thread(partial(os.write, screen.answer, question.encode()))
             said = await in_thread(sys.stdin.readline)
             tasks.cancel_scope.cancel()
@@ -159,6 +166,14 @@ async def ask(run: Run, event: ApprovalRequested, screen: Screen) -> None:
             await in_thread(partial(os.write, screen.answer, b"\n"))
     with suppress(KeyError):  # the call was stopped in the meantime
         run.approve(event.id, said.strip().lower() in ("y", "yes"))
+
+
+def forget_what_was_typed() -> None:
+    """It was no answer to what is about to be asked."""
+    with suppress(ImportError):  # Windows
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 async def until_ended(run: Run, scope: CancelScope) -> None:

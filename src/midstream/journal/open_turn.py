@@ -34,7 +34,8 @@ class OpenTurn:
         self.number = 0
         self._blocks: dict[int, Block] = {}
         self._begun: dict[Key, CallBegan] = {}  # of every attempt
-        self._ended: dict[str, ToolResult] = {}
+        self._ended: dict[Key, ToolResult] = {}
+        self._keys: dict[str, Key] = {}  # by id, of which an attempt may repeat another's
         for record in records:
             self.fold(record)
 
@@ -52,8 +53,10 @@ class OpenTurn:
                 while (key := (name, canonical(arguments), ordinal)) in self._begun:
                     ordinal += 1
                 self._begun[key] = record
+                self._keys[record.call_id] = key
             case CallEnded(_, result):
-                self._ended[result.call_id] = result
+                if began := self._keys.get(result.call_id):
+                    self._ended[began] = result
             case _:
                 pass
 
@@ -70,25 +73,32 @@ class OpenTurn:
     def settled(self) -> tuple[Message, Message | None, list[str]]:
         """What is kept: the message, the results of its calls, and effects that are in neither."""
         message = Message("assistant", tuple(self._blocks[i] for i in sorted(self._blocks)))
-        lost, results, equal = dict(self._begun), list[ToolResult](), Counter[tuple[str, str]]()
-        for call in self._blocks.values():  # in the order in which they were sealed
-            if isinstance(call, ToolCall):
-                same = (call.name, canonical(call.input))
-                results.append(self._result(call.id, lost.pop((*same, equal[same]), None)))
-                equal[same] += 1
-        places = [each.id for each in message.blocks if isinstance(each, ToolCall)]
-        results.sort(key=lambda result: places.index(result.call_id))
-        answer = Message("user", tuple(results)) if results else None
-        effects = [each for each in lost.items() if each[1].effects != "read"]
-        return message, answer, [self._effect(key, begun) for key, begun in effects]
+        calls = [each for each in self._blocks.values() if isinstance(each, ToolCall)]
+        lost, equal = dict(self._begun), Counter[tuple[str, str]]()
+        keys: dict[str, Key | None] = {}
+        for call in calls:  # what began under this id, and was no other call of a lost attempt
+            key = self._keys.get(call.id)
+            if key and key[:2] == (call.name, canonical(call.input)) and lost.pop(key, None):
+                keys[call.id] = key
+        for call in calls:  # what it adopted; in the order in which they were sealed
+            same = (call.name, canonical(call.input))
+            if call.id not in keys:
+                key = (*same, equal[same])
+                keys[call.id] = key if lost.pop(key, None) else None
+            equal[same] += 1
+        asked = [each.id for each in message.blocks if isinstance(each, ToolCall)]
+        results = tuple(self._result(call_id, keys[call_id]) for call_id in asked)
+        answer = Message("user", results) if results else None
+        effects = [key for key, begun in lost.items() if begun.effects != "read"]
+        return message, answer, [self._effect(key) for key in effects]
 
-    def _result(self, call_id: str, begun: CallBegan | None) -> ToolResult:
-        if begun is None:
+    def _result(self, call_id: str, key: Key | None) -> ToolResult:
+        if key is None:
             return ToolResult(call_id, NOT_STARTED, is_error=True)
-        ended = self._ended.get(begun.call_id)
+        ended = self._ended.get(key)
         if ended is None:
             return ToolResult(call_id, UNKNOWN, is_error=True)
         return ToolResult(call_id, ended.output, ended.is_error)
 
-    def _effect(self, key: Key, begun: CallBegan) -> str:
-        return self._result(begun.call_id, begun).in_a_line(*key[:2])
+    def _effect(self, key: Key) -> str:
+        return self._result("", key).in_a_line(*key[:2])

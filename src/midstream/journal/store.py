@@ -95,7 +95,8 @@ class Journal:
                 with closing(hold(lock_file(self.path, each))):
                     self.database.delete(each)
         finally:
-            self.database.overwrite()
+            if self.path.exists():
+                self.database.overwrite()
 
     def close(self) -> None:
         self.database.close()
@@ -139,8 +140,10 @@ class StoredSession(Session):
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
         async with super().held():
-            lock = await in_thread(self._lock)
+            lock = None
             try:
+                with anyio.CancelScope(shield=True):  # else a thread might take it for nobody
+                    lock = await in_thread(self._lock)
                 self._writing = anyio.Lock()
                 yield
                 await self.saved()

@@ -22,18 +22,16 @@ class Connection(Protocol):
 
 
 class Model(Protocol):
-    """Anything that can be asked. `provider` and `name` are what its price is looked up by."""
+    """Anything that can be asked. `provider` and `name` are what its price is looked up by.
+
+    It may have `secrets`, a sequence of the keys that it asks with: those are not stored.
+    """
 
     @property
     def provider(self) -> str: ...
 
     @property
     def name(self) -> str: ...
-
-    @property
-    def secrets(self) -> Sequence[str]:
-        """The keys that it asks with; they are not stored."""
-        ...
 
     def connect(self) -> AbstractAsyncContextManager[Connection]: ...
 

@@ -52,7 +52,8 @@ def held_by(environment: Mapping[str, str]) -> Iterator[str]:
 def in_url(url: str) -> Iterator[str]:
     """The password of a URL, and the fields of its query whose names tell."""
     if user := _USER.search(url):
-        yield user[1].partition(":")[2]
+        name, colon, password = user[1].partition(":")
+        yield password if colon else name  # a token may stand alone
     if "://" in url:
         yield from (value for name, value in parse_qsl(url.partition("?")[2]) if telling(name))
 

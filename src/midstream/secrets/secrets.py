@@ -23,6 +23,7 @@ _BEGINNINGS = (
 _REST = re.compile(rb"[A-Za-z0-9_-]*")
 _SHORTEST_REST = 16
 _LONGEST = 4096
+_LONGEST_VALUE = 1 << 16  # of a member whose name tells
 # `hf_hub_download` and `sk-estimator-html` are no keys.
 _RUN = re.compile(rb"[A-Za-z0-9]{8,}")
 _OF_A_KEY = f"{string.ascii_letters}{string.digits}_-".encode()
@@ -103,7 +104,7 @@ class Secrets:
         for word in (*self._spelled, *self._before):
             at = min(at, _partial(data, word))
         for word in self._before:
-            start = data.rfind(word, max(0, size - _LONGEST))
+            start = data.rfind(word, max(0, size - _LONGEST_VALUE))
             if start >= 0 and data.find(b'"', start + len(word)) < 0:
                 at = min(at, start)
         return at
@@ -214,7 +215,9 @@ def _spellings(value: str) -> Iterator[bytes]:
         quoted = _quoted(value, ascii_only)
         yield _bytes(quoted)
         yield _bytes(quoted.replace("/", "\\/"))
-    yield quote(plain, safe="").encode()
+    for safe in ("", "/"):
+        yield (in_url := quote(plain, safe=safe).encode())
+        yield re.sub(rb"%..", lambda found: found[0].lower(), in_url)
 
 
 def _places(data: bytes, word: bytes) -> Iterator[int]:
