@@ -369,3 +369,14 @@ def test_no_key_is_in_what_is_kept(shell: Shell, tmp_path: Path) -> None:
     kept = b"".join(f.read_bytes() for f in shell.data.rglob("*") if f.is_file())
     assert b"my key is [redacted]" in kept
     assert b"canary-key" not in kept
+
+
+def test_where_there_is_no_stdin_nothing_is_deleted(shell: Shell) -> None:
+    shell("Hello")
+    words = f'exec "{sys.executable}" -m midstream sessions delete --all <&-'
+    done = subprocess.run(
+        ["sh", "-c", words], env=shell.environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "-y deletes without asking" in done.stderr
+    assert len(shell.sessions()) == 1

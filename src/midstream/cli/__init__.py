@@ -40,8 +40,7 @@ def main() -> None:
 
 
 def open_streams() -> None:
-    """Let the streams be there even if the shell closed them (`>&-`), and take any text."""
-    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115 - open till the end
+    """Let stdout and stderr take any text, and be there even if the shell closed them (`>&-`)."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - open till the end
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

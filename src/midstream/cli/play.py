@@ -154,7 +154,7 @@ async def ask(run: Run, event: ApprovalRequested, screen: Screen, before: str) -
         before: ends the line that is open.
     """
     said = ""
-    if os.isatty(screen.answer) and sys.stdin.isatty():
+    if os.isatty(screen.answer) and sys.stdin is not None and sys.stdin.isatty():
         async with task_group() as tasks:
             tasks.start_soon(until_ended, run, tasks.cancel_scope)
             forget_what_was_typed()

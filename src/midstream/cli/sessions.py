@@ -180,7 +180,7 @@ def chosen(journal: Journal, ids: tuple[str, ...], days: int) -> list[Summary]:
 
 
 def confirm(sessions: list[Summary]) -> None:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: -y deletes without asking")
     for each in sessions:
         click.echo(in_a_row(each, 100))
