@@ -31,6 +31,7 @@ Record = Callable[[str, object], None]
 
 RUNS = at_scale(500, 5000)  # on each event loop
 WARM = 200  # until then caches fill
+MOST_OBJECTS = 10  # of hundreds of runs; the last calls are held by a context for a moment
 MOST_BLOCKS = 6000  # trio holds up to a thousand deadlines that are over, at some blocks each
 MOST_MEMORY = 4 << 20  # bytes that the rest may add; 0.4 MB were seen
 STEPS = 60  # of the event loop, at most, between a moment and the cancel
@@ -188,7 +189,7 @@ async def test_of_cancelled_runs_nothing_is_left(record_property: Record) -> Non
         await settle(before)
         now = memory()
     assert done.keys() == {name for name, _ in MOMENTS}
-    assert now.objects <= then.objects
+    assert now.objects - then.objects < MOST_OBJECTS
     assert now.blocks - then.blocks < MOST_BLOCKS
     assert now.size - then.size < MOST_MEMORY
     record_property("cancelled runs, nothing of them left", RUNS)
