@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from midstream.simulator import Reply, Scenario, Simulator, call, say
+from midstream.simulator.faults import Cut
 
 Start = Callable[[Any], Simulator]
 TOOLS = """
@@ -37,8 +38,8 @@ class Terminal:
         self._arrived = arrived
         self.screen = ""
 
-    def read_until(self, words: str) -> None:
-        while words not in self.screen:
+    def read_until(self, words: str, times: int = 1) -> None:
+        while self.screen.count(words) < times:
             self.screen += os.read(self._end, 65536).decode().replace("\r\n", "\n")
 
     def wait_until_all_was_streamed(self) -> None:
@@ -50,13 +51,21 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path, simulator: Start) -> Generator[Terminal]:
+    with asked(tmp_path, simulator) as terminal:
+        yield terminal
+
+
+@contextmanager
+def asked(tmp_path: Path, simulator: Start, *faults: Cut) -> Generator[Terminal]:
     tools, arrived = tmp_path / "wiping.py", tmp_path / "arrived"
     tools.write_text(TOOLS)
     os.mkfifo(arrived)
     asks = Reply([say("One "), call("wipe", path="/a"), say("moment, " * 9 + "please."),
                   call("arrive", path=str(arrived))])  # fmt: skip
     replies = [asks, Reply([say("It says: {wipe}")])]
-    url = simulator(Scenario(replies=replies, ttft=0, tokens_per_second=30)).url
+    url = simulator(
+        Scenario(replies=replies, faults=list(faults), ttft=0, tokens_per_second=30)
+    ).url
     with running(["Go", "-t", str(tools), "--base-url", url]) as (process, end):
         yield Terminal(process, end, arrived)
 
@@ -96,6 +105,18 @@ def test_what_was_typed_before_the_question_is_no_answer(terminal: Terminal) -> 
     terminal.type("n\n")
     terminal.read_until("tokens/s")
     assert "wiped" not in terminal.screen
+
+
+def test_a_question_whose_call_is_lost_is_withdrawn(tmp_path: Path, simulator: Start) -> None:
+    with asked(tmp_path, simulator, Cut(event=-1)) as terminal:
+        terminal.read_until("[y/N] ")
+        terminal.wait_until_all_was_streamed()
+        terminal.read_until("attempt 2")
+        terminal.read_until("allow wipe? [y/N] \n")
+        terminal.read_until("[y/N] ", times=2)
+        terminal.type("y\n")
+        terminal.read_until("tokens/s")
+    assert terminal.screen.count("→ wiped /a") == 1
 
 
 def test_ctrl_c_is_an_answer_too(terminal: Terminal) -> None:

@@ -195,6 +195,7 @@ def test_a_run_that_is_going_on_is_not_told_of_as_dead_nor_deleted(shell: Shell)
         deleted = shell("sessions", "delete", "--all", "-y")
         assert deleted.returncode == 1
         assert "busy is kept: a run is adding to it" in deleted.stderr
+        assert "Traceback" not in deleted.stderr
         assert [each["id"] for each in shell.sessions()] == ["busy"], "the others are gone"
     told = shell("sessions", "show", "busy")
     assert "Outcome unknown" in told.stdout
@@ -220,6 +221,11 @@ def test_nothing_is_deleted_without_a_yes(shell: Shell) -> None:
     assert done.returncode == 2
     assert "-y deletes without asking" in done.stderr
     assert len(shell.sessions()) == 1
+
+
+def test_debug_may_stand_behind_the_command_too(shell: Shell) -> None:
+    begin(shell, "abc")
+    assert shell("sessions", "delete", "abc", "-y", "--debug").stderr == "deleted abc\n"
 
 
 def test_many_are_deleted_at_once(shell: Shell) -> None:

@@ -12,7 +12,8 @@ from midstream.secrets.secrets import REDACTED, Secrets, Stream
 
 KEY = "sk-ant-api03-Canary_0123456789"
 KNOWN = "Canary/of+another=kind"
-SECRETS = Secrets([KNOWN, "12345678", "assistant", "/usr/bin", "k"])
+SIGNED = "Canary<signed>&'sealed'"
+SECRETS = Secrets([KNOWN, SIGNED, "12345678", "assistant", "/usr/bin", "k"])
 
 SHOWN: list[tuple[str, str]] = [
     (f"the key {KEY}.", f"the key {REDACTED}."),
@@ -24,6 +25,9 @@ SHOWN: list[tuple[str, str]] = [
     (KNOWN, REDACTED),
     (KNOWN.replace("/", "\\/"), REDACTED),
     ("Canary%2Fof%2Banother%3Dkind", REDACTED),
+    ("Canary/of\\u002Banother=kind", REDACTED),  # as .NET writes JSON
+    ("Canary\\u003csigned\\u003e\\u0026'sealed'", REDACTED),  # as Go does
+    ("Canary\\u003Csigned\\u003E\\u0026\\u0027sealed\\u0027", REDACTED),
     ("ghp_" + "aB3" * 12, REDACTED),
     ("AIza" + "aB3" * 11, REDACTED),
     ("glpat-" + "a1b2c3d4e5" * 2, REDACTED),

@@ -108,3 +108,8 @@ def test_a_cookies_attributes_are_not_secret(redactor: Redactor) -> None:
 )
 def test_what_is_shown_of_a_body(redactor: Redactor, body: bytes, shown: dict[str, object]) -> None:
     assert redactor.body(body) == shown
+
+
+def test_two_members_whose_names_are_keys_stay_two(redactor: Redactor) -> None:
+    body = {f"{KEY}A": 1, f"{KEY}B": 2}
+    assert redactor.members(body) == {REDACTED: 1, f"{REDACTED}'": 2}

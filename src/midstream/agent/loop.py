@@ -100,6 +100,9 @@ class Loop:
     def approve(self, call_id: str, allowed: bool) -> None:
         self._calls.approve(call_id, allowed)
 
+    def question(self, call_id: str) -> anyio.Event:
+        return self._calls.question(call_id)
+
     # -- the run -------------------------------------------------------------------------------
 
     async def drive(self, prompt: str) -> None:

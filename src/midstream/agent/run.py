@@ -6,6 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any
 
+import anyio
+
 from midstream.agent.loop import Loop
 from midstream.agent.plan import Plan
 from midstream.concurrency import task_group
@@ -130,6 +132,10 @@ class Run(AsyncIterator[RunEvent]):
             KeyError: no call with this id is waiting for an answer.
         """
         self._running_loop().approve(call_id, allowed)
+
+    def question(self, call_id: str) -> anyio.Event:
+        """Set once an ApprovalRequested event needs no answer: it has one, or its call is gone."""
+        return self._running_loop().question(call_id)
 
     def _running_loop(self) -> Loop:
         if self._loop is None:

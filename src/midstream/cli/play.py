@@ -4,21 +4,21 @@ import asyncio
 import errno
 import os
 import sys
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from functools import partial
 from typing import Literal
 
 import anyio
-from anyio import CancelScope
 from msgspec import Struct
 
 from midstream.agent.agent import Agent
 from midstream.agent.run import Run
+from midstream.cli.approval import ask
 from midstream.cli.leaving import CANCELLED, Signals, leaving
 from midstream.cli.load import load_tools
-from midstream.concurrency import in_thread, task_group
+from midstream.concurrency import in_thread
 from midstream.events import ApprovalRequested, RunEnded
-from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText, printable
+from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText
 from midstream.journal.session import Session
 
 EXIT = {
@@ -142,43 +142,7 @@ async def show_events(run: Run, face: Face, screen: Screen) -> None:
             for event in events:
                 if isinstance(event, ApprovalRequested):
                     line_open = not "".join(piece.answer for piece in pieces).endswith("\n")
-                    await ask(run, event, screen, "\n" if line_open else "")
-
-
-async def ask(run: Run, event: ApprovalRequested, screen: Screen, before: str) -> None:
-    """Ask the person at the terminal; where there is none, the answer is no.
-
-    Meanwhile nothing else is shown, though the answer streams on.
-
-    Args:
-        before: ends the line that is open.
-    """
-    said = ""
-    if os.isatty(screen.answer) and sys.stdin is not None and sys.stdin.isatty():
-        async with task_group() as tasks:
-            tasks.start_soon(until_ended, run, tasks.cancel_scope)
-            forget_what_was_typed()
-            question = f"{before}  allow {printable(event.name)}? [y/N] "
-            await in_thread(partial(os.write, screen.answer, question.encode()))
-            said = await in_thread(sys.stdin.readline)
-            tasks.cancel_scope.cancel()
-        if not said:
-            await in_thread(partial(os.write, screen.answer, b"\n"))
-    with suppress(KeyError):  # the call was stopped in the meantime
-        run.approve(event.id, said.strip().lower() in ("y", "yes"))
-
-
-def forget_what_was_typed() -> None:
-    """It was no answer to what is about to be asked."""
-    with suppress(ImportError):  # Windows
-        import termios
-
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)
-
-
-async def until_ended(run: Run, scope: CancelScope) -> None:
-    await run
-    scope.cancel()
+                    await ask(run, event, screen.answer, "\n" if line_open else "")
 
 
 def status(ended: RunEnded) -> int:

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from midstream.cli.going_on import the_one
+from midstream.errors import SessionError
 from midstream.faces.plain import json_line, printable
 from midstream.faces.transcript import markdown, plain
 from midstream.journal.database import Summary
@@ -21,7 +22,10 @@ IN_USE, PIPE_CLOSED = 1, 141
 
 
 class Sessions(click.Group):
-    """The commands; each may lose its reader (`| head`)."""
+    """The commands; each may lose its reader (`| head`), and `--debug` may stand anywhere."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, sorted(args, key=lambda each: each != "--debug"))
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -155,16 +159,19 @@ def delete(ids: tuple[str, ...], every: bool, older_than: int | None, yes: bool)
     found = chosen(journal, ids, older_than or 0)
     if found and not yes:
         confirm(found)
-    busy = [each.id for each in found if journal.busy(each.id)]
-    for each in busy:
-        click.echo(f"midstream: {printable(each)} is kept: a run is adding to it", err=True)
-    gone = [each.id for each in found if each.id not in busy]
-    journal.delete(*gone)
-    for each in gone:
-        click.echo(f"deleted {printable(each)}", err=True)
+    try:
+        journal.delete(*(each.id for each in found))
+    except SessionError as error:
+        if error.kind != "session_busy":
+            raise
+    left = {each.id for each in journal.summaries()}
+    for each in found:
+        kept = each.id in left
+        words = "midstream: {} is kept: a run is adding to it" if kept else "deleted {}"
+        click.echo(words.format(printable(each.id)), err=True)
     if not found:
         click.echo("no session to delete", err=True)
-    return IN_USE if busy else 0
+    return IN_USE if left.intersection(each.id for each in found) else 0
 
 
 def chosen(journal: Journal, ids: tuple[str, ...], days: int) -> list[Summary]:

@@ -177,6 +177,7 @@ class Database:
                 self._connection = self._connection or connect(self.path)
                 yield self._connection
             except (sqlite3.Error, OSError) as error:
+                self.close()  # opened anew next time: by then the disk may be one to write on
                 words = f"sessions cannot be {aim} {self.path}: {in_words(error, self.path)}"
                 raise SessionError(words, kind="session_unreadable") from error
 

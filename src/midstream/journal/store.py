@@ -87,16 +87,22 @@ class Journal:
         """Forget sessions for good. Deleting again does no harm.
 
         Raises:
-            SessionError: a run is adding to one, which is left, as are those after it; or another
-                process reads the file, in which their text may still be found.
+            SessionError: a run is adding to one, which alone is left; or another process reads the
+                file, in which their text may still be found.
         """
-        try:
-            for each in session_ids:
+        in_use: SessionError | None = None
+        for each in session_ids:
+            try:
                 with closing(hold(lock_file(self.path, each))):
                     self.database.delete(each)
-        finally:
-            if self.path.exists():
-                self.database.overwrite()
+            except SessionError as error:
+                if error.kind != "session_busy":
+                    raise
+                in_use = error
+        if self.path.exists():
+            self.database.overwrite()
+        if in_use:
+            raise in_use
 
     def close(self) -> None:
         self.database.close()

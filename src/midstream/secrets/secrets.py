@@ -30,6 +30,11 @@ _OF_A_KEY = f"{string.ascii_letters}{string.digits}_-".encode()
 # A letter before it makes it a part of a word ("task-list"), unless that is a JSON escape's.
 _ESCAPE = re.compile(rb"\\(?:[bfnrt]|u[0-9a-fA-F]{4})\Z")
 _LONGEST_ESCAPE = 6
+# What other writers of JSON escape: Go's, and .NET's.
+_ESCAPED_BY_OTHERS = (
+    {ord(sign): f"\\u{ord(sign):04x}" for sign in "&<>"},
+    {ord(sign): f"\\u{ord(sign):04X}" for sign in "&<>'+`"},
+)
 _NUMBER_OF_JSON = re.compile(rb'(?:":\s?|[\[,])\Z')
 
 
@@ -85,13 +90,7 @@ class Secrets:
             return [self.strings(inner) for inner in value]
         if not is_object(value):
             return value
-        shown: dict[str, Any] = {}
-        for name, inner in value.items():
-            name = told = self.text(name)
-            while told in shown:  # two keys, of which each was a name
-                told += "'"
-            shown[told] = self.strings(inner)
-        return shown
+        return renamed((self.text(name), self.strings(inner)) for name, inner in value.items())
 
     def suspected(self, encoded: bytes) -> bool:
         """Whether a string of a JSON document may hold a key; quick, and never wrongly no."""
@@ -160,6 +159,16 @@ class Secrets:
                     yield start, end
 
 
+def renamed(members: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of these members. Two keys, of which each was a name, stay two members."""
+    shown: dict[str, Any] = {}
+    for name, value in members:
+        while name in shown:
+            name += "'"
+        shown[name] = value
+    return shown
+
+
 class Stream:
     """One text that comes in pieces: a key that lies across several is taken out of each."""
 
@@ -215,6 +224,8 @@ def _spellings(value: str) -> Iterator[bytes]:
         quoted = _quoted(value, ascii_only)
         yield _bytes(quoted)
         yield _bytes(quoted.replace("/", "\\/"))
+        for escaped in _ESCAPED_BY_OTHERS:
+            yield _bytes(quoted.translate(escaped))
     for safe in ("", "/"):
         yield (in_url := quote(plain, safe=safe).encode())
         yield re.sub(rb"%..", lambda found: found[0].lower(), in_url)

@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from midstream.secrets.names import telling
-from midstream.secrets.secrets import REDACTED, Secrets, Stream
+from midstream.secrets.secrets import REDACTED, Secrets, Stream, renamed
 from midstream.wire.json import clean, is_array, is_object
 
 # What an answer calls so is secret; other names are those of anything.
@@ -82,10 +82,10 @@ class Redactor:
             return [self.members(inner) for inner in value]
         if not is_object(value):
             return value
-        return {
-            self._words(name): self.members(_hidden(inner) if _is_secret(name, inner) else inner)
+        return renamed(
+            (self._words(name), self.members(_hidden(inner) if _is_secret(name, inner) else inner))
             for name, inner in value.items()
-        }
+        )
 
     def stream(self) -> Stream:
         """For a body that comes in pieces."""

@@ -166,6 +166,14 @@ class ToolCalls:
         answer.append(allowed)
         asked.set()
 
+    def question(self, call_id: str) -> anyio.Event:
+        """Set once no approval is waited for: it was given, or its call was stopped or lost."""
+        if call_id in self._approvals:
+            return self._approvals[call_id][0]
+        closed = anyio.Event()
+        closed.set()
+        return closed
+
     # -- one call ------------------------------------------------------------------------------
 
     def _may_adopt(self, earlier: Call, tool: Tool) -> bool:
@@ -211,6 +219,7 @@ class ToolCalls:
             await event.wait()
         finally:
             del self._approvals[asked.id]
+            event.set()
         self._bench.tell(ApprovalGiven(asked.id, answer[0]))
         return answer[0]
 
