@@ -254,7 +254,7 @@ class TextCited(Struct, frozen=True):
 
 
 class OpaqueArrived(Struct, frozen=True):
-    """What only the provider understands: a whole block, or what rides on the call at `index`."""
+    """What only the provider understands: a whole block, or what rides on the one at `index`."""
 
     index: int
     block: Opaque

@@ -60,17 +60,19 @@ class Opaque(Tagged, frozen=True, tag="opaque"):
 class Text(Tagged, frozen=True, tag="text", omit_defaults=True):
     text: str
     citations: tuple[dict[str, Any], ...] | None = None
+    opaque: Opaque | None = None  # what the provider wants back with it; so in all blocks
 
 
-class Thinking(Tagged, frozen=True, tag="thinking"):
-    """The model's reasoning. Without its signature a provider does not take it back."""
+class Thinking(Tagged, frozen=True, tag="thinking", omit_defaults=True):
+    """The model's reasoning. A provider takes back what it has signed, or what rides on it."""
 
     text: str
     signature: str
+    opaque: Opaque | None = None
 
 
 class ToolCall(Tagged, frozen=True, tag="tool_call", omit_defaults=True):
-    """A call whose arguments are whole. `opaque` is what the provider wants back with it."""
+    """A call whose arguments are whole."""
 
     id: str
     name: str
@@ -126,6 +128,7 @@ class ModelRequest(Struct, frozen=True):
     Attributes:
         server_tools: tools that the provider runs itself, in the provider's own words.
         thinking: a budget in tokens, or "adaptive", or None for no thinking.
+        cache: how long the provider is asked to keep what went before, where it wants to be asked.
     """
 
     model: str
@@ -135,3 +138,4 @@ class ModelRequest(Struct, frozen=True):
     server_tools: tuple[dict[str, Any], ...] = ()
     max_tokens: int = 8192
     thinking: int | Literal["adaptive"] | None = None
+    cache: Literal["5m", "1h"] | None = "5m"

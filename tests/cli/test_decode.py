@@ -240,8 +240,8 @@ def test_what_is_no_stream_is_not_whole(
 
 USAGE = [
     pytest.param(["x.sse"], "Missing option '--provider'", id="no provider"),
-    pytest.param(["--provider", "bard", "x.sse"], "'bard' is not 'anthropic'", id="a stranger"),
-    pytest.param(["--provider", "openai", "/"], "'openai' is not 'anthropic'", id="openai"),
+    pytest.param(["--provider", "bard", "x.sse"], "'bard' is not one of", id="a stranger"),
+    pytest.param(["--provider", "openai", "/"], "/ cannot be read: Is a directory", id="openai"),
     pytest.param([*ANTHROPIC], "Missing argument 'FILE'", id="no file"),
     pytest.param([*ANTHROPIC, "/no/such"], "/no/such cannot be read: No such file", id="absent"),
     pytest.param([*ANTHROPIC, "/"], "/ cannot be read: Is a directory", id="a directory"),
@@ -338,7 +338,7 @@ def test_a_recording_of_whole_answers_has_the_status_of_one(
     assert program(*ANTHROPIC, str(file)).returncode == 0
     done = program(str(file))
     assert done.returncode == 2
-    assert "known by its path (/v1/messages): --provider says whose they are" in str(done.stderr)
+    assert "/chat/completions): --provider says whose they are" in str(done.stderr)
 
 
 def test_a_recording_that_cannot_be_read_says_what_to_do(program: Decode, recording: Path) -> None:
@@ -433,3 +433,22 @@ def test_the_help_in_the_docs_is_the_programs(program: Decode) -> None:
     page = Path(__file__).parent.parent.parent / "docs" / "decode.md"
     assert done.returncode == 0
     assert done.stdout.decode().strip() in page.read_text()
+
+
+OTHERS = [
+    ("openai-chat", "openai-gpt4omini-parallel-tools", "openai-chat", "tool_use"),
+    ("openai-chat", "gpustack-qwen3-no-done", "openai-chat", "end_turn"),
+    ("openai-responses", "parallel-functions-gpt5", "openai", "tool_use"),
+]
+
+
+@pytest.mark.parametrize(("folder", "name", "provider", "stop"), OTHERS)
+def test_the_other_wires_are_explained_too(
+    program: Decode, captures: Path, folder: str, name: str, provider: str, stop: str
+) -> None:
+    file = str(captures / folder / f"{name}.sse")
+    done = program("--provider", provider, "-o", "json", file)
+    verdict = json.loads(done.stdout)
+    assert (done.returncode, verdict["whole"], verdict["stop_reason"]) == (0, True, stop)
+    calls = [each for each in verdict["message"]["blocks"] if each["type"] == "tool_call"]
+    assert program("--provider", provider, file).stdout.count(b"sealed: ") == len(calls)

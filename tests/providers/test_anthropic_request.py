@@ -20,7 +20,7 @@ from midstream.messages import (
     ToolResult,
     ToolSpec,
 )
-from midstream.providers.anthropic_request import Anthropic, body
+from midstream.providers.anthropic_request import Anthropic
 from midstream.simulator.signatures import sign
 from midstream.simulator.strict import problem
 from tests.providers.talk import CODE, PNG, conversations, opaque
@@ -46,8 +46,13 @@ CALL = ToolCall("a", "look", {})
 RESULT = ToolResult("a", "42")
 
 
+def body(request: ModelRequest) -> bytes:
+    return Anthropic("m", "k").request(request).body
+
+
 def request(*messages: Message, **fields: Any) -> Json:
-    sent: Json = json.loads(body(ModelRequest("m", messages, **fields)))
+    """What is sent; without marks for the cache, which have tests of their own."""
+    sent: Json = json.loads(body(ModelRequest("m", messages, **{"cache": None} | fields)))
     return sent
 
 

@@ -1,9 +1,6 @@
 """Recorded streams of the real API: read as its official SDK reads them, and sent back."""
 
 import json
-import os
-import random
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +20,13 @@ from midstream.messages import (
     Usage,
 )
 from midstream.providers.anthropic import AnthropicDecoder
-from midstream.providers.anthropic_request import body, wire_messages
+from midstream.providers.anthropic_request import Anthropic, wire_messages
 from midstream.turn.turn import SealedCall, Turn
-from midstream.wire.sse import SseDecoder
+from tests.providers.reading import chunkings, names, places, read, read_whole
 
 Json = dict[str, Any]
 
-BESIDE = Path(__file__).parent.parent.parent.parent / "shared" / "captures"
-FOLDER = Path(os.environ.get("MIDSTREAM_CAPTURES", BESIDE)) / "anthropic"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.sse")) or ["none"]  # "none" is then skipped
+NAMES = names("anthropic")
 
 # Where we do not agree with the SDK, and why. The content is what we read in its place.
 DIFFERENT: dict[str, list[Any]] = {
@@ -70,23 +65,6 @@ def stream(captures: Path, name: str) -> bytes:
     return (captures / "anthropic" / f"{name}.sse").read_bytes()
 
 
-def read(chunks: Iterable[bytes]) -> tuple[Turn, list[SealedCall]]:
-    turn, sealed = Turn(), list[SealedCall]()
-    read_into(turn, sealed, chunks)
-    return turn, sealed
-
-
-def read_into(turn: Turn, sealed: list[SealedCall], chunks: Iterable[bytes]) -> None:
-    records, decoder = SseDecoder(), AnthropicDecoder()
-    for chunk in chunks:
-        for record in records.feed(chunk):
-            for event in decoder.feed(record):
-                sealed += turn.feed(event)
-    if rest := records.rest():
-        for event in decoder.feed(rest):
-            sealed += turn.feed(event)
-
-
 def neutral(block: Json) -> Block:
     match block:
         case {"type": "text", "text": str(text), **rest}:
@@ -119,7 +97,7 @@ def blocks_of(expected: Json) -> tuple[Block, ...]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recorded_stream_is_read_as_the_sdk_reads_it(stream: bytes, expected: Json) -> None:
-    turn, _ = read([stream])
+    turn, _ = read([stream], AnthropicDecoder())
     usage = expected["usage"]
     assert turn.message().blocks == blocks_of(expected)
     assert turn.stop_word == expected["stop_reason"] or expected["stop_reason"] is None
@@ -136,7 +114,7 @@ def test_a_recorded_stream_is_read_as_the_sdk_reads_it(stream: bytes, expected: 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_call_of_a_recorded_stream_is_sealed_once(stream: bytes, name: str) -> None:
-    turn, sealed = read([stream])
+    turn, sealed = read([stream], AnthropicDecoder())
     calls = [block for block in turn.message().blocks if isinstance(block, ToolCall)]
     assert [each.call for each in sealed] == calls
     assert [bool(each.problem) for each in sealed] == [name == "sdk-tool-use-invalid-json"] * len(
@@ -146,44 +124,24 @@ def test_every_call_of_a_recorded_stream_is_sealed_once(stream: bytes, name: str
 
 @pytest.mark.parametrize("name", NAMES)
 def test_how_the_network_cuts_a_recorded_stream_changes_nothing(stream: bytes, name: str) -> None:
-    whole, sealed = read([stream])
-    chance = random.Random(name)
-    chunkings = [[1] * len(stream)] + [
-        [chance.choice([1, 2, 7, 40, 300, 1400, 9000]) for _ in range(len(stream))]
-        for _ in range(20)
-    ]
-    for sizes in chunkings:
-        turn, again = read(cut(stream, sizes))
+    whole, sealed = read([stream], AnthropicDecoder())
+    for chunks in chunkings(stream, name):
+        turn, again = read(chunks, AnthropicDecoder())
         assert (turn.message(), turn.usage, again) == (whole.message(), whole.usage, sealed)
-
-
-def cut(stream: bytes, sizes: Iterable[int]) -> Iterable[bytes]:
-    place = 0
-    for size in sizes:
-        if place >= len(stream):
-            return
-        yield stream[place : place + size]
-        place += size
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recorded_stream_that_is_cut_is_never_whole(stream: bytes, name: str) -> None:
-    _, whole = read([stream])
-    chance = random.Random(name)
+    _, whole = read([stream], AnthropicDecoder())
     last = stream.index(b"}", stream.rindex(b'"message_stop"'))  # what follows is blank lines
-    for place in [last, *(chance.randrange(last) for _ in range(50))]:
+    for place in [last, *places(name, last)]:
         turn, sealed = Turn(), list[SealedCall]()
         with pytest.raises(MidstreamError) as caught:
-            read_and_check(turn, sealed, stream[:place])
+            read_whole(turn, sealed, stream[:place], AnthropicDecoder())
         assert caught.value.retryable
         assert sealed == whole[: len(sealed)]
         kept = [block for block in turn.settled().blocks if isinstance(block, ToolCall)]
         assert kept == [each.call for each in sealed]
-
-
-def read_and_check(turn: Turn, sealed: list[SealedCall], stream: bytes) -> None:
-    read_into(turn, sealed, [stream])
-    turn.check_whole()
 
 
 # -- sent back ---------------------------------------------------------------------------------
@@ -191,10 +149,11 @@ def read_and_check(turn: Turn, sealed: list[SealedCall], stream: bytes) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_answer_is_sent_back_as_it_came(stream: bytes, expected: Json) -> None:
-    turn, _ = read([stream])
+    turn, _ = read([stream], AnthropicDecoder())
     earlier = Message("assistant", tuple(called_before(expected)))
-    request = ModelRequest("m", (Message("user", (Text("Hi"),)), earlier, turn.message()))
-    sent = json.loads(body(request))
+    messages = Message("user", (Text("Hi"),)), earlier, turn.message()
+    request = ModelRequest("m", messages, cache=None)
+    sent = json.loads(Anthropic("m", "k").request(request).body)
     content = [block.data for block in called_before(expected)]
     content += [plain(block) for block in expected["content"] if not is_blank(block)]
     assert [each["content"] for each in sent["messages"][1:]] == ([content] if content else [])
@@ -244,9 +203,12 @@ def test_a_conversation_that_the_api_accepted_is_spelled_as_it_was(
         tools=tuple(tools),
         max_tokens=asked["max_tokens"],
         thinking=asked.get("thinking", {}).get("budget_tokens"),
+        cache=None,
     )
     ours = {"model", "messages", "tools", "max_tokens", "stream", "thinking"}
-    assert json.loads(body(request)) == {key: asked[key] for key in asked if key in ours}
+    assert json.loads(Anthropic("m", "k").request(request).body) == {
+        key: asked[key] for key in asked if key in ours
+    }
 
 
 def said(message: Json) -> Message:
@@ -266,7 +228,9 @@ def output(content: str | list[Json]) -> str | tuple[Text, ...]:
 
 
 def test_the_answer_to_the_first_request_is_part_of_the_second(captures: Path) -> None:
-    turn, _ = read([(captures / "anthropic" / "tool-no-args-haiku45.sse").read_bytes()])
+    turn, _ = read(
+        [(captures / "anthropic" / "tool-no-args-haiku45.sse").read_bytes()], AnthropicDecoder()
+    )
     accepted = (captures / "anthropic" / "tool-no-args-haiku45-turn2.request.json").read_bytes()
     messages, _ = wire_messages([Message("user", (Text("Hi"),)), turn.message()])
     assert messages[1] == json.loads(accepted)["messages"][1]

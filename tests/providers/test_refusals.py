@@ -247,6 +247,14 @@ IN_STREAM = [
     ("api_error", 500, True),
     ("timeout_error", 504, True),
     ("overloaded_error", 529, True),
+    ("rate_limit_exceeded", 429, True),
+    ("server_error", 500, True),
+    ("vector_store_timeout", 504, True),
+    ("invalid_prompt", 400, False),
+    ("context_length_exceeded", 400, False),
+    ("bio_policy", 400, False),
+    ("cyber_policy", 400, False),
+    ("misalignment_policy_violation", 400, False),
     ("an_error_of_next_year", 500, True),
 ]
 
@@ -255,9 +263,28 @@ IN_STREAM = [
 def test_words_stand_for_the_status_that_the_stream_could_not_have(
     kind: str, status: int, again: bool
 ) -> None:
-    error = refusal_in_stream({"type": kind, "message": "no"}, "req_1")
-    assert (error.kind, str(error)) == (kind, "no")
-    assert (error.status, error.retryable, error.request_id) == (status, again, "req_1")
+    for place in ("type", "code"):  # OpenAI's are codes
+        error = refusal_in_stream({place: kind, "message": "no"}, "req_1")
+        assert (error.kind, str(error)) == (kind, "no")
+        assert (error.status, error.retryable, error.request_id) == (status, again, "req_1")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "again"),
+    [
+        pytest.param({"code": 429}, 429, True, id="OpenRouter's codes are numbers"),
+        pytest.param({"code": 402}, 402, False, id="of which some are final"),
+        pytest.param({"code": 7}, 500, True, id="others are none"),
+        pytest.param({"status_code": 400}, 400, False, id="Groq's"),
+        pytest.param({"status_code": 400, "code": "tool_use_failed"}, 400, True, id="by chance"),
+        pytest.param({"code": "image_too_large"}, 400, False, id="pictures"),
+        pytest.param({"type": "tokens", "code": "rate_limit_exceeded"}, 429, True, id="by code"),
+        pytest.param({"type": "insufficient_quota"}, 500, False, id="money"),
+    ],
+)
+def test_codes_stand_for_a_status_too(error: Json, status: int, again: bool) -> None:
+    raised = refusal_in_stream(error)
+    assert (raised.status, raised.retryable) == (status, again)
 
 
 def test_every_word_in_the_table_was_tried() -> None:

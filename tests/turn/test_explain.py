@@ -23,18 +23,19 @@ from midstream.events import (
 from midstream.messages import StopReason, Text, ToolCall, Usage
 from midstream.providers.anthropic import AnthropicDecoder
 from midstream.providers.anthropic_wire import passed_over
-from midstream.turn.explain import (
+from midstream.turn.explain import Explainer
+from midstream.turn.explained import (
     CallStory,
     Dialect,
     Doubt,
     Explained,
-    Explainer,
     Place,
     Trouble,
     Verdict,
 )
 from midstream.turn.turn import SealedCall
-from tests.providers.test_captures import FOLDER, NAMES
+from tests.providers.reading import CAPTURES
+from tests.providers.test_captures import NAMES
 
 ANTHROPIC = Dialect(AnthropicDecoder, passed_over, "message_stop")
 
@@ -378,7 +379,7 @@ def test_cuts_make_no_difference_to_any_stream(stream: bytes, data: st.DataObjec
 
 @pytest.mark.parametrize("name", NAMES)
 def test_cuts_make_no_difference_to_a_recorded_stream(captures: object, name: str) -> None:
-    stream = (FOLDER / f"{name}.sse").read_bytes()
+    stream = (CAPTURES / "anthropic" / f"{name}.sse").read_bytes()
     chance, chunks, place = random.Random(name), list[bytes](), 0
     whole = explain([stream])
     assert whole[1].whole

@@ -363,3 +363,9 @@ def test_what_was_left_open_is_handed_out_once() -> None:
     list(decoder.feed(b"id: 7\nevent: e\ndata: a"))
     assert decoder.rest() == SseRecord(b"a", "e", "7")
     assert decoder.rest() is None
+
+
+def test_a_field_named_error_is_an_error_though_the_standard_does_not_know_it() -> None:
+    decoder = SseDecoder()
+    (record,) = decoder.feed(b'error: {"message": "no slot"}\n\n')
+    assert (record.event, record.text) == ("error", '{"message": "no slot"}')

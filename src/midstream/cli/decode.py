@@ -13,13 +13,21 @@ import click
 
 from midstream.errors import ConfigurationError
 from midstream.faces.explained import Page, as_json
+from midstream.providers import anthropic_wire, openai_chat_wire, openai_responses_wire
 from midstream.providers.anthropic import AnthropicDecoder
-from midstream.providers.anthropic_wire import passed_over
+from midstream.providers.openai_chat import ChatDecoder
+from midstream.providers.openai_responses import ResponsesDecoder
 from midstream.simulator.recording import Recorded, begins_recording, is_recording, load_recording
-from midstream.turn.explain import Dialect, Explained, Explainer
+from midstream.turn.explain import Explainer
+from midstream.turn.explained import Dialect, Explained
 
-DIALECTS = {"anthropic": Dialect(AnthropicDecoder, passed_over, "message_stop")}
-PATHS = {"/v1/messages": "anthropic"}  # whose answers these are, in a recording
+DIALECTS = {
+    "anthropic": Dialect(AnthropicDecoder, anthropic_wire.passed_over, "message_stop"),
+    "openai": Dialect(ResponsesDecoder, openai_responses_wire.passed_over, "response.completed"),
+    "openai-chat": Dialect(ChatDecoder, openai_chat_wire.passed_over, "[DONE]"),
+}
+# Whose answers these are, in a recording.
+PATHS = {"/v1/messages": "anthropic", "/responses": "openai", "/chat/completions": "openai-chat"}
 WHOLE, NOT_WHOLE, CANCELLED, PIPE_CLOSED = 0, 1, 130, 141
 CHUNK = 1 << 16
 WIDTH = 100  # where there is no terminal to ask, nor COLUMNS

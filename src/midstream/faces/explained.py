@@ -26,7 +26,7 @@ from midstream.events import (
 )
 from midstream.faces.plain import printable
 from midstream.messages import StopReason, Usage
-from midstream.turn.explain import CallStory, Doubt, Explained, Trouble, Verdict
+from midstream.turn.explained import CallStory, Doubt, Explained, Trouble, Verdict
 from midstream.turn.turn import SealedCall
 
 DIM, BOLD, RED, GREEN, YELLOW = "2", "1", "31", "32", "33"

@@ -66,7 +66,8 @@ class OpenTurn:
             self._blocks.pop(index, None)
         elif isinstance(block, Text) and isinstance(earlier, Text):
             cited = (earlier.citations or ()) + (block.citations or ())
-            self._blocks[index] = Text(earlier.text + block.text, cited or None)
+            text, rider = earlier.text + block.text, block.opaque or earlier.opaque
+            self._blocks[index] = Text(text, cited or None, rider)
         else:
             self._blocks[index] = block
 

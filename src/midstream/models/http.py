@@ -215,8 +215,10 @@ class Reply(AsyncIterator[Batch]):
                 if events and isinstance(events[-1], ResponseEnded):
                     self._ended = True
                     return events
-            if not chunk and (rest := self._records.rest()):
-                events += self._decoder.feed(rest)
+            if not chunk:
+                if rest := self._records.rest():
+                    events += self._decoder.feed(rest)
+                events += self._decoder.end()
         except MidstreamError as error:
             self._trouble = error
         return events

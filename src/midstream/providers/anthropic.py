@@ -46,15 +46,13 @@ from midstream.providers.anthropic_wire import (
     StopDetails,
     TextPart,
     ThinkingPart,
-    clean,
-    mended,
     reread,
 )
 from midstream.providers.refusals import refusal_in_stream
+from midstream.providers.safe import Halves, clean, tokens, unlike
 from midstream.wire.sse import SseRecord
 
 PROVIDER = "anthropic"
-MOST_TOKENS = 1 << 53  # what every reader of JSON can count to; no response has as many
 T = TypeVar("T")
 
 NOTHING: tuple[StreamEvent, ...] = ()
@@ -68,11 +66,11 @@ class AnthropicDecoder:
         self._usage = Usage()
         self._container: dict[str, Any] | None = None
         self._last_index = -1
-        self._calls: dict[int, str] = {}  # open calls, and their ids
+        self._calls: dict[int, str] = {}  # by their block
+        self._ids: set[str] = set()
         self._inputs: dict[int, str] = {}  # complete input given at a block's start
         self._opaque: dict[int, OpaqueBlock] = {}
-        self._halves: dict[int, str] = {}  # half a surrogate pair, waiting for the other
-        self._mended = False
+        self._halves = Halves()
 
     def feed(self, record: SseRecord) -> Iterable[StreamEvent]:
         """Decode one record.
@@ -84,7 +82,7 @@ class AnthropicDecoder:
         try:
             event: Any = DECODER.decode(record.data)
         except (ValueError, RecursionError):
-            self._mended = True
+            self._halves.seen = True
             event = reread(record)
         match event:
             case BlockDelta(index, delta):
@@ -104,6 +102,9 @@ class AnthropicDecoder:
             case _:
                 return NOTHING
 
+    def end(self) -> Iterable[StreamEvent]:
+        return NOTHING  # the end of the stream says nothing that message_stop had not said
+
     # -- content -------------------------------------------------------------------------------
 
     def _delta(self, index: int, delta: Part) -> Iterable[StreamEvent]:
@@ -112,7 +113,7 @@ class AnthropicDecoder:
             return NOTHING
         match delta:
             case TextPart(text):
-                text = self._whole(index, text)
+                text = self._halves.joined(index, text)
                 return (TextDelta(index, text),) if text else NOTHING
             case InputPart(fragment):
                 if index not in self._calls:
@@ -120,9 +121,9 @@ class AnthropicDecoder:
                 if not fragment:
                     return NOTHING
                 self._inputs.pop(index, None)
-                return (ToolInputDelta(self._calls[index], self._whole(index, fragment)),)
+                return (ToolInputDelta(self._calls[index], self._halves.joined(index, fragment)),)
             case ThinkingPart(text):
-                text = self._whole(index, text)
+                text = self._halves.joined(index, text)
                 return (ThinkingDelta(index, text),) if text else NOTHING
             case SignaturePart(signature):
                 return (ThinkingSigned(index, clean(signature)),)
@@ -164,12 +165,7 @@ class AnthropicDecoder:
     def _call(
         self, index: int, call_id: str, name: str, rest: dict[str, Any]
     ) -> Iterable[StreamEvent]:
-        # Gateways repeat ids, or leave them empty; two results for one id would be refused.
-        taken = set(self._calls.values())
-        unique = call_id or f"call_{index}"
-        while unique in taken:
-            unique = f"{unique}_{index}"
-        self._calls[index] = unique
+        self._calls[index] = unique = unlike(self._ids, call_id, index)
         yield ToolCallStarted(index, unique, name)
         if given := rest.pop("input", None):
             self._inputs[index] = msgspec.json.encode(given).decode()
@@ -219,24 +215,13 @@ class AnthropicDecoder:
         seen, counts = self._usage, counts or Counts()
         details = counts.output_tokens_details or OutputDetails()
         self._usage = Usage(
-            _or(counts.input_tokens, seen.input_tokens),
-            _or(counts.output_tokens, seen.output_tokens),
-            _or(counts.cache_read_input_tokens, seen.cache_read_tokens),
-            _or(counts.cache_creation_input_tokens, seen.cache_write_tokens),
-            _or(details.thinking_tokens, seen.reasoning_tokens),
+            tokens(counts.input_tokens, seen.input_tokens),
+            tokens(counts.output_tokens, seen.output_tokens),
+            tokens(counts.cache_read_input_tokens, seen.cache_read_tokens),
+            tokens(counts.cache_creation_input_tokens, seen.cache_write_tokens),
+            tokens(details.thinking_tokens, seen.reasoning_tokens),
         )
         return UsageCounted(self._usage)
-
-    # -- what is odd ---------------------------------------------------------------------------
-
-    def _whole(self, index: int, text: str) -> str:
-        """`text` with nothing in it that cannot be sent on; a trailing half pair is kept back."""
-        if not self._mended and "\0" not in text:
-            return text
-        text = self._halves.pop(index, "") + text
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            self._halves[index], text = text[-1], text[:-1]
-        return mended(text)
 
 
 def _part(block: dict[str, Any], key: str, kind: type[T]) -> T | None:
@@ -251,7 +236,3 @@ def stop_reason(word: str) -> StopReason:
         return StopReason(word)
     except ValueError:
         return StopReason.UNKNOWN
-
-
-def _or(count: int | None, otherwise: int) -> int:
-    return otherwise if count is None else min(max(0, count), MOST_TOKENS)

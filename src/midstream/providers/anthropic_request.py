@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-import msgspec
-
 from midstream.errors import ProviderError
 from midstream.messages import (
     Block,
@@ -25,12 +23,12 @@ from midstream.messages import (
     ToolResult,
 )
 from midstream.providers.anthropic import PROVIDER, AnthropicDecoder
+from midstream.providers.asking import HEADERS, CallIds, post, room
 from midstream.providers.provider import HttpRequest
 from midstream.providers.refusals import refusal
 from midstream.secrets.secrets import Secrets
-from midstream.wire.json import clean
 
-BODY = msgspec.json.Encoder(order="deterministic")  # equal requests are equal bytes: caches hit
+Json = dict[str, Any]
 
 
 class Anthropic:
@@ -48,12 +46,7 @@ class Anthropic:
     ) -> None:
         self.model = model
         self.secrets = (key,)
-        self._headers = {
-            "anthropic-version": version,
-            "content-type": "application/json",
-            "accept": "text/event-stream",
-            "accept-encoding": "identity",  # no compressed answer, hence no bomb in one
-        }
+        self._headers = HEADERS | {"anthropic-version": version}
         if version >= "2026-10-21":
             self._headers["authorization"] = f"Bearer {key}"
         else:
@@ -62,7 +55,7 @@ class Anthropic:
             self._headers["anthropic-beta"] = ",".join(betas)
 
     def request(self, request: ModelRequest) -> HttpRequest:
-        return HttpRequest("/v1/messages", self._headers, body(request))
+        return post("/v1/messages", self._headers, fields(request))
 
     def decoder(self) -> AnthropicDecoder:
         return AnthropicDecoder()
@@ -72,49 +65,56 @@ class Anthropic:
         return refusal(status, headers, Secrets(self.secrets).data(body))
 
 
-def body(request: ModelRequest) -> bytes:
+def fields(request: ModelRequest) -> Json:
     messages, container = wire_messages(request.messages)
-    max_tokens, thinking = _thinking(request)
     tools = [
         {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
         for tool in request.tools
     ]
-    fields: dict[str, Any] = {
+    tools += request.server_tools
+    system: str | list[Json] | None = request.system if (request.system or "").strip() else None
+    if request.cache:
+        system = [{"type": "text", "text": system}] if system else None
+        mark(system or tools, messages, request.cache)
+    return {
         "model": request.model,
-        "max_tokens": max_tokens,
+        "max_tokens": room(request),
         "stream": True,
         "messages": messages,
-        "system": request.system if request.system and request.system.strip() else None,
-        "tools": [*tools, *request.server_tools] or None,
-        "thinking": thinking,
+        "system": system,
+        "tools": tools or None,
+        "thinking": _thinking(request),
         "container": container,
     }
-    said = {key: value for key, value in fields.items() if value is not None}
-    try:
-        return BODY.encode(said)
-    except UnicodeEncodeError:  # words from a terminal or a file name may hold half characters
-        return BODY.encode(clean(said))
 
 
-def _thinking(request: ModelRequest) -> tuple[int, dict[str, Any] | None]:
+def mark(prefix: list[Json], messages: list[Json], ttl: str) -> None:
+    """Ask for what the next request repeats to be kept: what is said first, and up to the end.
+
+    The API looks back for an earlier mark over twenty blocks only, and sixteen calls with their
+    results are more: hence a mark where the last request ended, too. Source: platform.claude.com,
+    "Prompt caching" (four marks at the most, none on thinking).
+    """
+    control = {"type": "ephemeral"} | ({"ttl": ttl} if ttl != "5m" else {})
+    said = [message["content"] for message in messages if message["role"] == "user"]
+    for blocks in filter(None, (prefix, *said[-2:])):
+        blocks[-1] = blocks[-1] | {"cache_control": control}
+
+
+def _thinking(request: ModelRequest) -> Json | None:
     match request.thinking:
         case None:
-            return request.max_tokens, None
+            return None
         case "adaptive":
-            return request.max_tokens, {"type": "adaptive"}
+            return {"type": "adaptive"}
         case budget:
-            # The API counts thinking within max_tokens and wants it larger than the budget.
-            room = request.max_tokens if request.max_tokens > budget else 0
-            return room or request.max_tokens + budget, {
-                "type": "enabled",
-                "budget_tokens": budget,
-            }
+            return {"type": "enabled", "budget_tokens": budget}
 
 
-def wire_messages(messages: Sequence[Message]) -> tuple[list[dict[str, Any]], str | None]:
+def wire_messages(messages: Sequence[Message]) -> tuple[list[Json], str | None]:
     """The conversation as the API spells it, and the container to go on in, if there is one."""
     spelled = _Spelling(messages)
-    joined: list[dict[str, Any]] = []
+    joined: list[Json] = []
     for role, group in groupby(messages, key=lambda message: message.role):
         content = [block for message in group for block in spelled.blocks(message)]
         while content and is_thinking(content[-1]):
@@ -131,7 +131,7 @@ def wire_messages(messages: Sequence[Message]) -> tuple[list[dict[str, Any]], st
     return joined, _container(messages)
 
 
-def _is_no_result(block: dict[str, Any]) -> bool:
+def _is_no_result(block: Json) -> bool:
     return bool(block["type"] != "tool_result")
 
 
@@ -139,16 +139,15 @@ class _Spelling:
     """Spells blocks, remembering the ids of calls so that results find theirs."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
-        self._taken: set[str] = set()
-        self._ids: dict[str, str] = {}
-        self._riders: dict[str, dict[str, Any]] = {}  # what came with a call, by its id
+        self._ids = CallIds(_spelled)
+        self._riders: dict[str, Json] = {}  # what came with a call, by its id
         self._alive = {*_server_results(messages), *_running(messages)}
         self._called: set[str] = set()  # ids of the server tools' calls so far
         self._pending = _pending(messages)
 
-    def blocks(self, message: Message) -> Iterator[dict[str, Any]]:
+    def blocks(self, message: Message) -> Iterator[Json]:
         if message.role == "assistant":
-            self._ids, self._riders = {}, {}
+            self._riders = {}
         handed_over = _handed_over(message)
         for place, block in enumerate(message.blocks):
             pending = message is self._pending and place >= handed_over
@@ -156,24 +155,25 @@ class _Spelling:
             if spelled and not (place < handed_over and is_thinking(spelled)):
                 yield spelled
 
-    def _block(self, block: Block, pending: bool) -> dict[str, Any] | None:
+    def _block(self, block: Block, pending: bool) -> Json | None:
         match block:
             case Text(text, citations):
                 # Blank text is refused, although the API itself may have produced it.
-                cited = {"citations": citations} if citations else {}
+                ours = [each for each in citations or () if is_citation(each)]
+                cited = {"citations": ours} if ours else {}
                 return {"type": "text", "text": text, **cited} if text.strip() else None
             case Thinking(text, signature):
                 thinking = {"type": "thinking", "thinking": text, "signature": signature}
                 return thinking if signature else None
             case ToolCall(call_id, name, arguments, opaque):
                 extra = opaque.data if opaque and opaque.provider == PROVIDER else {}
-                self._ids[call_id] = wire_id = self._unique(call_id)
+                wire_id = self._ids.take(call_id)
                 self._riders[call_id] = extra
                 return {"type": "tool_use", "id": wire_id, "name": name, "input": arguments} | extra
             case ToolResult(call_id, output, is_error):
                 rider = self._riders.get(call_id, {})
-                result: dict[str, Any] = {"type": "tool_result"}
-                result["tool_use_id"] = self._ids.get(call_id, call_id)
+                result: Json = {"type": "tool_result"}
+                result["tool_use_id"] = self._ids.of(call_id)
                 result["content"] = _content(_words(output) if "caller" in rider else output)
                 if "toolset_name" in rider:
                     result["toolset_name"] = rider["toolset_name"]
@@ -184,17 +184,7 @@ class _Spelling:
                 keep = provider == PROVIDER and data.get("type") != "container"
                 return data if keep and self._is_taken(data, pending) else None
 
-    def _unique(self, call_id: str) -> str:
-        """An id that the API takes (its pattern) and that stands for one call only."""
-        unique = wanted = re.sub(r"[^a-zA-Z0-9_-]", "_", call_id) or "call"
-        number = 1
-        while unique in self._taken:
-            number += 1
-            unique = f"{wanted}_{number}"
-        self._taken.add(unique)
-        return unique
-
-    def _is_taken(self, data: dict[str, Any], pending: bool) -> bool:
+    def _is_taken(self, data: Json, pending: bool) -> bool:
         if is_server_call(data):
             # Without its result it is refused once the talk has gone on.
             self._called.add(str(data.get("id")))
@@ -203,11 +193,21 @@ class _Spelling:
         return "tool_use_id" not in data or str(data["tool_use_id"]) in self._called
 
 
-def is_thinking(data: dict[str, Any]) -> bool:
+def _spelled(call_id: str, number: int) -> str:
+    wanted = re.sub(r"[^a-zA-Z0-9_-]", "_", call_id) or "call"
+    return wanted if number == 1 else f"{wanted}_{number}"
+
+
+def is_citation(citation: Json) -> bool:
+    """Whether it is one of Anthropic's, and not an annotation of another provider."""
+    return str(citation.get("type")).endswith("_location")
+
+
+def is_thinking(data: Json) -> bool:
     return data.get("type") in ("thinking", "redacted_thinking")
 
 
-def is_server_call(data: dict[str, Any]) -> bool:
+def is_server_call(data: Json) -> bool:
     return data.get("type") in ("server_tool_use", "mcp_tool_use")
 
 
@@ -281,7 +281,7 @@ def _words(output: str | tuple[Text | Image, ...]) -> str | tuple[Text | Image, 
     return (*(part for part in output if isinstance(part, Text)), *omitted)
 
 
-def _content(output: str | tuple[Text | Image, ...]) -> str | list[dict[str, Any]]:
+def _content(output: str | tuple[Text | Image, ...]) -> str | list[Json]:
     if isinstance(output, str):
         return output
     return [
@@ -293,6 +293,6 @@ def _content(output: str | tuple[Text | Image, ...]) -> str | list[dict[str, Any
     ]
 
 
-def _image(data: bytes, media_type: str) -> dict[str, Any]:
+def _image(data: bytes, media_type: str) -> Json:
     source = {"type": "base64", "media_type": media_type, "data": base64.b64encode(data).decode()}
     return {"type": "image", "source": source}

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from midstream.errors import ProtocolError
 from midstream.providers.refusals import refusal_in_stream
+from midstream.providers.safe import clean, mended
 from midstream.wire.json import NotJson, is_object, read, read_object
-from midstream.wire.json import clean as cleaned
 from midstream.wire.sse import SseRecord
 
 
@@ -177,20 +177,6 @@ def failure_in(record: SseRecord, payload: dict[str, Any]) -> dict[str, Any] | N
         return None
     said: Any = failure or payload
     return said if is_object(said) else {"message": said}
-
-
-def clean(value: Any) -> Any:
-    """`wire.json.clean`, except that what is nested too deep is the stream's fault."""
-    try:
-        return cleaned(value)
-    except NotJson as error:
-        raise ProtocolError(str(error)) from error
-
-
-def mended(text: str) -> str:
-    """`text` with the halves of each surrogate pair joined, and nothing that cannot be sent on."""
-    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return joined.replace("\0", "\ufffd")
 
 
 class OpaqueBlock:

@@ -27,6 +27,10 @@ class Decoder(Protocol):
 
     def feed(self, record: SseRecord) -> Iterable[StreamEvent]: ...
 
+    def end(self) -> Iterable[StreamEvent]:
+        """What it means that the stream has ended; on some wires that ends the response."""
+        ...
+
 
 class Provider(Protocol):
     """A wire format: pure functions and nothing else."""

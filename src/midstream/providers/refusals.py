@@ -21,7 +21,18 @@ STATUS = {
     "api_error": 500,
     "timeout_error": 504,
     "overloaded_error": 529,
+    # OpenAI's
+    "rate_limit_exceeded": 429,
+    "server_error": 500,
+    "vector_store_timeout": 504,
+    "invalid_prompt": 400,
+    "context_length_exceeded": 400,
+    "bio_policy": 400,
+    "cyber_policy": 400,
+    "misalignment_policy_violation": 400,
 }
+# About one answer, though it says 400: the model called a tool in a way that it may not again.
+BY_CHANCE = frozenset({"tool_use_failed"})
 RETRYABLE = frozenset({408, 409, 429})
 # "Too many requests" that no waiting will cure: somebody has to pay or raise a limit.
 MONEY = frozenset(
@@ -62,20 +73,31 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ProviderErr
     )
 
 
-def refusal_in_stream(error: dict[str, Any], request_id: str | None) -> ProviderError:
+def refusal_in_stream(error: dict[str, Any], request_id: str | None = None) -> ProviderError:
     """The error that arrived as an event of a stream whose status was 200.
 
     A word that is not in the table is worth another try: the request itself was accepted.
     """
     kind, message, codes = _words({"error": error})
-    status = STATUS.get(kind, 500)
+    status = _status(error, codes)
+    again = status in RETRYABLE or status >= 500 or bool(codes & BY_CHANCE)
     return ProviderError(
         message or kind or "the provider reported an error without a message",
         kind=kind or "api_error",
         status=status,
         request_id=request_id,
-        retryable=not codes & MONEY and (status in RETRYABLE or status >= 500),
+        retryable=again and not codes & MONEY,
     )
+
+
+def _status(error: dict[str, Any], codes: set[str]) -> int:
+    """What an error inside a stream would have been as an HTTP status."""
+    for given in (error.get("code"), error.get("status_code")):
+        if isinstance(given, int) and 400 <= given < 600:
+            return given
+    if any(code.startswith(("image_", "invalid_image")) for code in codes):
+        return 400
+    return next((STATUS[code] for code in sorted(codes) if code in STATUS), 500)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -113,7 +135,8 @@ def _words(payload: dict[str, Any]) -> tuple[str, str, set[str]]:
     inner = details if is_object(details) else {}
     codes = {str(word) for word in (error.get("type"), error.get("code"), inner.get("error_code"))}
     message = error.get("message") or payload.get("message") or payload.get("detail") or ""
-    return str(error.get("type") or ""), str(message)[:LONGEST_MESSAGE], codes
+    kind = error.get("type") or (error.get("code") if isinstance(error.get("code"), str) else "")
+    return str(kind or ""), str(message)[:LONGEST_MESSAGE], codes
 
 
 def _number(text: str | None) -> float | None:

@@ -30,7 +30,7 @@ class OpenBlock:
         self.call: ToolCall | None = None
         self.doubt = ""
         self.closed = False
-        self.taken = (0, 0)  # parts and citations, of a text; of another block anything
+        self.taken = (0, 0, False)  # parts, citations and rider of a text; of others anything
         self.held_back = ""  # the end of the text that was taken last
 
     def to_call(self, arguments: dict[str, Any]) -> ToolCall:
@@ -40,10 +40,11 @@ class OpenBlock:
         """The block as part of a message, or None for what cannot be kept."""
         match self.kind:
             case Kind.TEXT:
-                return Text("".join(self.parts), tuple(self.citations) or None)
+                return Text("".join(self.parts), tuple(self.citations) or None, self.opaque)
             case Kind.THINKING:
-                whole = self.signature or not cut
-                return Thinking("".join(self.parts), self.signature) if whole else None
+                whole = self.signature or self.opaque or not cut
+                thinking = Thinking("".join(self.parts), self.signature, self.opaque)
+                return thinking if whole else None
             case Kind.CALL:
                 return self.call
             case Kind.OPAQUE:
@@ -59,18 +60,19 @@ class OpenBlock:
         """
         if self.kind is Kind.TEXT:
             return self._take_text(open_end)
-        if not self.closed or self.taken != (0, 0):
+        if not self.closed or self.taken != (0, 0, False):
             return None
         if block := self.finished(cut=True):
-            self.taken = (-1, -1)
+            self.taken = (-1, -1, True)
         return block
 
     def _take_text(self, open_end: Callable[[str], int]) -> Text | None:
-        parts, cited = self.taken
+        parts, cited, rode = self.taken
         text = self.held_back + "".join(self.parts[parts:])
         end = len(text) - (0 if self.closed else open_end(text))
         citations = tuple(self.citations[cited:]) or None
-        self.taken = len(self.parts), len(self.citations)
+        rider = None if rode else self.opaque
+        self.taken = len(self.parts), len(self.citations), bool(self.opaque)
         text, self.held_back = text[:end], text[end:]
         begins = parts == 0 and self.parts
-        return Text(text, citations) if text or citations or begins else None
+        return Text(text, citations, rider) if text or citations or rider or begins else None

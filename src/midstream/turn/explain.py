@@ -4,10 +4,10 @@ An observer of the same reader, decoder and turn that a run uses; it decides not
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from midstream.errors import (
@@ -18,100 +18,14 @@ from midstream.errors import (
     StreamInterrupted,
 )
 from midstream.events import BlockEnded, HandedOver, StreamEvent, ToolCallStarted
-from midstream.messages import Message, StopReason, Usage
-from midstream.providers.provider import Decoder
 from midstream.turn.block import OpenBlock
+from midstream.turn.explained import CallStory, Dialect, Doubt, Explained, Place, Trouble, Verdict
 from midstream.turn.turn import CUT, SealedCall, State, Turn
 from midstream.wire.json import NotJson, read_object
 from midstream.wire.observed import Seen, SseObserver
 from midstream.wire.sse import SseRecord
 
 CUT_OFF = "the input ends inside this record: "
-
-
-class Dialect(Struct, frozen=True):
-    """A wire format, as far as explaining needs it.
-
-    Attributes:
-        passed_over: says why a record became no event.
-        last: the name of the wire's terminal marker.
-    """
-
-    decoder: Callable[[], Decoder]
-    passed_over: Callable[[SseRecord], str]
-    last: str
-
-
-class Place(Struct, frozen=True):
-    """A record's number, from 1, and the offset of its first byte."""
-
-    record: int
-    offset: int
-
-
-class Trouble(Struct, frozen=True):
-    """Why a stream is not whole: the fields of a run's error, and where.
-
-    Attributes:
-        record: the number of the record that it is about, if it is about one.
-        offset: of that record's first byte, else the number of bytes that were read.
-    """
-
-    type: str
-    message: str
-    status: int | None
-    request_id: str | None
-    record: int | None
-    offset: int
-
-
-class Doubt(Struct, frozen=True):
-    """A call's block has ended, and whether its arguments are whole is not known yet."""
-
-    name: str
-    why: str
-
-
-class Explained(Struct, frozen=True):
-    """One thing that came, and what became of it.
-
-    Attributes:
-        number: 1, 2, 3 … for records; None for what is none, such as a comment.
-        offset: of its first byte.
-        note: what there is to say beside the events, or why there are none.
-    """
-
-    number: int | None
-    offset: int
-    event: str
-    data: str
-    became: tuple[StreamEvent | SealedCall | Doubt, ...] = ()
-    note: str = ""
-    trouble: Trouble | None = None
-
-
-class CallStory(Struct, frozen=True):
-    """A call that began. Without a `problem` it was free to run from `sealed` on."""
-
-    id: str
-    name: str
-    sealed: Place | None
-    problem: str
-
-
-class Verdict(Struct, frozen=True):
-    """How the stream ended. `message` has what can be kept of a turn that is not whole, too."""
-
-    message: Message
-    stop_reason: StopReason | None
-    usage: Usage
-    whole: bool
-    error: Trouble | None
-    model: str
-    stop_word: str
-    stop_detail: str
-    calls: tuple[CallStory, ...]
-    unread: int
 
 
 class Explainer:
@@ -136,8 +50,15 @@ class Explainer:
         return self._explain(self._stream.feed(chunk))
 
     def rest(self) -> list[Explained]:
-        """What the end of the stream left open."""
-        return self._explain(self._stream.rest())
+        """What the end of the stream left open, and what the end itself became."""
+        explained = self._explain(self._stream.rest())
+        if self._over:
+            return explained
+        place = Place(self._records, self._stream.size)
+        became = self._take(self._decoder.end, place)
+        name = "end of the stream"
+        came = Explained(None, place.offset, name, "", became, trouble=self._trouble)
+        return [*explained, came] if became or self._trouble else explained
 
     def _explain(self, stream: Iterator[Seen]) -> list[Explained]:
         explained: list[Explained] = []
@@ -166,17 +87,25 @@ class Explainer:
         if self._over:
             self._unread += 1
             return replace(came, note=f"not read: {self._over}")
+        decoded = partial(self._decoder.feed, record)
+        became = self._take(decoded, place, "" if seen.ended else CUT_OFF)
+        note = "" if became or self._trouble else self._dialect.passed_over(record)
+        return replace(came, became=became, note=note, trouble=self._trouble)
+
+    def _take(
+        self, decoded: Callable[[], Iterable[StreamEvent]], place: Place, beside: str = ""
+    ) -> tuple[StreamEvent | SealedCall | Doubt, ...]:
+        """What the decoder tells, with what that does to calls."""
         became: list[StreamEvent | SealedCall | Doubt] = []
         try:
-            for event in self._decoder.feed(record):
+            for event in decoded():
                 became.append(event)
                 became += self._follow(event, place)
         except MidstreamError as error:
-            self._fail(error, place, "" if seen.ended else CUT_OFF)
+            self._fail(error, place, beside)
         if self._turn.state is State.ENDED:
             self._over = "the response had ended"
-        note = "" if became or self._trouble else self._dialect.passed_over(record)
-        return replace(came, became=tuple(became), note=note, trouble=self._trouble)
+        return tuple(became)
 
     def _fail(self, error: MidstreamError, place: Place, beside: str = "") -> None:
         self._trouble = trouble(error, place, beside)

@@ -100,17 +100,27 @@ class SseDecoder:
         name, _, value = line.partition(b":")
         if value[:1] == b" ":
             value = value[1:]
-        if name == b"data":
-            self._data.append(value)
-            self._data_size += len(value) + 1  # the line end that joins it to the next
-        elif name == b"event":
-            self._event = value.decode(errors="replace")
-        elif name == b"id" and b"\0" not in value:
-            self._id = value.decode(errors="replace")
-        elif line.lstrip().startswith(b"data:"):
-            # Not in the standard: a gateway has been seen to send " data:". Left alone, its
-            # first chunk would be lost without a word.
-            self._field(line.lstrip())
+        match name:
+            case b"data":
+                self._add(value)
+            case b"event":
+                self._event = value.decode(errors="replace")
+            case b"id" if b"\0" not in value:
+                self._id = value.decode(errors="replace")
+            case b"error":
+                # Not in the standard: how llama.cpp told of errors, and what is built on it does.
+                self._event = "error"
+                self._add(value)
+            case _ if line.lstrip().startswith(b"data:"):
+                # Not in the standard: a gateway has been seen to send " data:". Left alone, its
+                # first chunk would be lost without a word.
+                self._field(line.lstrip())
+            case _:
+                pass
+
+    def _add(self, data: bytes) -> None:
+        self._data.append(data)
+        self._data_size += len(data) + 1  # the line end that joins it to the next
 
     def _dispatch(self) -> SseRecord | None:
         data, event = self._data, self._event

@@ -1,0 +1,177 @@
+"""The Chat Completions wire as types: what a record of a stream may be.
+
+A dozen servers speak it, each a little differently; what a field may hold is what they were seen to
+send. Fields that nothing here uses are not named; msgspec passes over them undecoded.
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from midstream.errors import ProtocolError
+from midstream.messages import Usage
+from midstream.providers.refusals import refusal_in_stream
+from midstream.providers.safe import clean, tokens
+from midstream.wire.json import NotJson, is_object, read
+from midstream.wire.sse import SseRecord
+
+Json = dict[str, Any]
+
+
+class Function(Struct):
+    name: str | None = None
+    arguments: str | Json | None = None
+
+
+class Fragment(Struct):
+    """A piece of a tool call; whose it is may be said by its id, its index, or its place alone."""
+
+    index: int | None = None
+    id: str | int | None = None
+    function: Function | None = None
+    extra_content: Json | None = None
+
+
+class Delta(Struct):
+    content: str | list[Json] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    reasoning_details: list[Json] | None = None
+    refusal: str | None = None
+    tool_calls: list[Fragment] | None = None
+    function_call: Function | None = None
+    annotations: list[Json] | None = None
+
+    @property
+    def thinking(self) -> str:
+        """Where several of the fields are there they say the same."""
+        said = self.reasoning_content or self.reasoning
+        return said or "".join(map(_said, self.reasoning_details or ()))
+
+    @property
+    def fragments(self) -> list[Fragment]:
+        if self.function_call:  # as before there were several calls
+            return [Fragment(0, function=self.function_call), *(self.tool_calls or ())]
+        return self.tool_calls or []
+
+
+class InputDetails(Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class OutputDetails(Struct):
+    reasoning_tokens: int | None = None
+
+
+class Counts(Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: InputDetails | None = None
+    completion_tokens_details: OutputDetails | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek
+    cached_tokens: int | None = None  # Moonshot
+
+
+class Choice(Struct):
+    index: int = 0
+    delta: Delta | None = None
+    finish_reason: str | None = None
+    usage: Counts | None = None  # Moonshot
+
+
+class Extra(Struct):
+    usage: Counts | None = None
+
+
+class Chunk(Struct):
+    model: str | None = None
+    choices: list[Choice] | None = None
+    usage: Counts | None = None
+    x_groq: Extra | None = None
+    error: Any = None
+
+
+DECODER = msgspec.json.Decoder(Chunk)
+KIND = msgspec.json.Decoder(Json)
+DONE = b"[DONE]"
+_FIELDS = {"reasoning.text": "text", "reasoning.summary": "summary"}  # that come in fragments
+
+
+def reread(record: SseRecord) -> Chunk:
+    """A record that does not decode at first sight: mended, or refused."""
+    try:
+        return read(record.data, DECODER)
+    except NotJson as error:
+        reason = error
+    try:
+        payload = read(record.data, KIND)
+    except NotJson:
+        payload = {}
+    if record.event == "error" or payload.get("error"):
+        raise failure(record, payload.get("error") or payload)
+    raise ProtocolError(f"not a chunk: {record.text[:200]!r} ({reason})") from reason
+
+
+def failure(record: SseRecord, said: Any) -> Exception:
+    """The error that a record is, in whatever shape servers give it."""
+    return refusal_in_stream(clean(said if is_object(said) else {"message": said or record.text}))
+
+
+def passed_over(record: SseRecord) -> str:
+    """Why a record became no event, in words for people."""
+    if record.data.lstrip().startswith(DONE):
+        return "passed over: the response had ended"
+    return "nothing new in it"
+
+
+def usage(counts: Counts) -> Usage:
+    """The tokens of a response. The input there includes what was read from the cache."""
+    into, out = counts.prompt_tokens_details, counts.completion_tokens_details
+    read_ = (into and into.cached_tokens) or counts.prompt_cache_hit_tokens or counts.cached_tokens
+    cached, written = tokens(read_), tokens(into.cache_write_tokens if into else None)
+    reasoning = tokens(out.reasoning_tokens if out else None)
+    asked, answered = tokens(counts.prompt_tokens), tokens(counts.completion_tokens)
+    if reasoning and tokens(counts.total_tokens) == asked + answered + reasoning:
+        answered += reasoning  # xAI counts them apart
+    return Usage(max(0, asked - cached - written), answered, cached, written, reasoning)
+
+
+def words(content: list[Json], *, thinking: bool = False) -> Iterator[tuple[bool, str]]:
+    """Content in parts, as Mistral sends it: each text, and whether it is thinking."""
+    for part in content:
+        match part:
+            case {"type": "text", "text": str(text)}:
+                yield thinking, text
+            case {"type": "thinking", "thinking": str(text)}:
+                yield True, text
+            case {"type": "thinking", "thinking": [*inner]}:
+                yield from words([each for each in inner if is_object(each)], thinking=True)
+            case _:
+                pass
+
+
+def joined_details(details: list[Json]) -> list[Json]:
+    """Fragments of reasoning details as the whole ones that they are of (OpenRouter)."""
+    return [each for _, fragments in groupby(details, _whose) for each in _joined([*fragments])]
+
+
+def _whose(detail: Json) -> tuple[Any, ...]:
+    return tuple(detail.get(key) for key in ("type", "index", "id"))
+
+
+def _joined(fragments: list[Json]) -> list[Json]:
+    field = _FIELDS.get(str(fragments[0].get("type")))
+    if not field:  # encrypted: each is whole
+        return fragments
+    text = "".join(str(each.get(field) or "") for each in fragments)
+    others = {key: value for each in fragments for key, value in each.items() if value is not None}
+    return [others | {field: text}]
+
+
+def _said(detail: Json) -> str:
+    return str(detail.get(_FIELDS.get(str(detail.get("type")), "")) or "")
