@@ -346,7 +346,7 @@ async def test_signed_thinking_alone_is_not_left_at_the_end_of_a_message() -> No
 async def test_the_tools_of_the_provider_are_passed_on_as_they_are() -> None:
     search = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}
     async with provider(says("Found.")) as world:
-        await world.agent([get_weather, search]).run("Search")
+        await world.agent([get_weather, search], cache=None).run("Search")
     assert world.requests[0]["tools"][1] == search
 
 

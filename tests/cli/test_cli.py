@@ -181,7 +181,7 @@ def test_the_options_reach_the_provider(program: Program, simulator: Start) -> N
     body = sim.requests[0]
     assert done.returncode == 0, done.stderr
     assert body["model"] == "some-model"
-    assert body["system"] == "Be brief."
+    assert body["system"][0]["text"] == "Be brief."
     assert body["max_tokens"] == 3000
     assert body["thinking"] == {"type": "enabled", "budget_tokens": 2000}
 
@@ -213,7 +213,12 @@ STATUS: list[Any] = [
         "proxy cannot be used",
     ),
     pytest.param(["-t", "os.path:join"], {}, 4, "cannot be a tool"),
-    pytest.param(["--base-url", "http://127.0.0.1:1"], {"ANTHROPIC_API_KEY": ""}, 4, "needs a key"),
+    pytest.param(
+        ["--base-url", "http://127.0.0.1:1"],
+        {"ANTHROPIC_API_KEY": ""},
+        4,
+        "needs a model: -m openai-chat:NAME",
+    ),
 ]
 
 
@@ -293,7 +298,7 @@ def test_no_control_character_of_a_model_reaches_the_screen(
 def test_help_fits_a_screen_and_version_is_one_line(program: Program) -> None:
     done = program("--help")
     assert done.returncode == 0
-    assert len(done.stdout.splitlines()) <= 40
+    assert len(done.stdout.splitlines()) <= 44
     assert max(map(len, done.stdout.splitlines())) <= 80
     for option in ("-m", "--base-url", "-s", "-t", "-p", "-o", "--max-turns", "--max-tokens"):
         assert option in done.stdout

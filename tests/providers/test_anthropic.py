@@ -420,6 +420,14 @@ def test_halves_in_different_blocks_do_not_meet() -> None:
     assert turn.message().text == "\ufffd"  # half a character that nothing follows is dropped
 
 
+def test_half_a_character_behind_whole_arguments_makes_them_none() -> None:
+    deltas = halves(0, "input_json_delta", "partial_json", '{"n": 1}' + DUCK[0])
+    turn = whole(begin(0, type="tool_use", id="a", name="look"), *deltas, end(0))
+    assert turn.message().blocks == (ToolCall("a", "look", {}),)
+    (block,) = turn.calls.values()
+    assert "trailing" in block.doubt or "Extra data" in block.doubt
+
+
 def test_an_escaped_pair_in_one_delta_is_a_character() -> None:
     assert decode(more(0, "text_delta", text="🦆")) == [TextDelta(0, "🦆")]  # json.dumps escapes
 

@@ -20,7 +20,8 @@ from midstream.messages import (
     Usage,
 )
 from midstream.providers.anthropic import AnthropicDecoder
-from midstream.providers.anthropic_request import Anthropic, wire_messages
+from midstream.providers.anthropic_request import Anthropic
+from midstream.providers.anthropic_spelling import wire_messages
 from midstream.turn.turn import SealedCall, Turn
 from tests.providers.reading import chunkings, names, places, read, read_whole
 

@@ -31,6 +31,9 @@ class Agent:
         max_turns: the most requests that one run makes, retries not counted.
         max_tokens: the most tokens that one answer may have.
         thinking: a budget in tokens (at least 1,024), or "adaptive".
+        max_cost: in US dollars; once so much is spent no further request is made.
+        cache: how long what a request repeats is kept by the provider, where it must be asked to
+            (Anthropic): the next turn then reads it at a tenth of the price. None: not at all.
         api_key, base_url: else from the environment, such as ANTHROPIC_API_KEY.
         max_parallel_tools: how many tools run at a time.
         max_attempts: how often one turn is asked for, the first time included.
@@ -51,6 +54,8 @@ class Agent:
         max_tokens: int = 8192,
         thinking: int | Literal["adaptive"] | None = None,
         *,
+        max_cost: float | None = None,
+        cache: Literal["5m", "1h"] | None = "5m",
         api_key: str | None = None,
         base_url: str | None = None,
         max_parallel_tools: int = 16,
@@ -65,6 +70,8 @@ class Agent:
         for setting in (max_turns, max_tokens, max_parallel_tools, max_attempts, max_arguments):
             if setting < 1:
                 raise ConfigurationError("limits such as max_turns must be at least 1")
+        if max_cost is not None and not max_cost > 0:
+            raise ConfigurationError("max_cost is in US dollars, and more than 0")
         if byte_timeout <= 0 or event_timeout <= 0:
             raise ConfigurationError("timeouts are in seconds, and more than 0")
         patience = patience or Patience(byte_timeout=byte_timeout, event_timeout=event_timeout)
@@ -81,12 +88,14 @@ class Agent:
                 server_tools,
                 max_tokens,
                 thinking,
+                cache,
             ),
             functions,
             backoff or Backoff(max_attempts),
             max_turns,
             max_parallel_tools,
             max_arguments,
+            max_cost,
         )
 
     def run(self, prompt: str, session: Session | None = None) -> Run:

@@ -20,7 +20,9 @@ from midstream.agent.tally import (
     Figures,
     Tally,
     calls_of,
+    check_price,
     has_opaque,
+    is_spent,
     kept,
     know_prices,
     price_usd,
@@ -124,6 +126,7 @@ class Loop:
     async def _answer(self, prompt: str) -> End:
         self._keeper.prompted(prompt)
         try:
+            await check_price(self._plan)
             async with self._plan.model.connect() as connection:
                 return await self._turns(connection)
         except MidstreamError as error:
@@ -131,6 +134,9 @@ class Loop:
 
     async def _turns(self, connection: Connection) -> End:
         while self._keeper.number < self._last:
+            if await is_spent(self._plan, self._tally):
+                self.over = True
+                return "max_cost", None
             self._keeper.number += 1
             end: End | None = None
             with anyio.CancelScope() as self._scope:

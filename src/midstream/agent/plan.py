@@ -14,6 +14,7 @@ class Plan(Struct, frozen=True):
     Attributes:
         request: the request without its messages.
         max_arguments: the most characters that one call's arguments may have.
+        max_cost: in US dollars; no turn begins once so much is spent.
     """
 
     model: Model
@@ -23,3 +24,4 @@ class Plan(Struct, frozen=True):
     max_turns: int
     max_parallel_tools: int
     max_arguments: int
+    max_cost: float | None = None

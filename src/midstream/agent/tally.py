@@ -7,13 +7,22 @@ from functools import partial
 import anyio
 from msgspec import Struct
 
+from midstream.agent.plan import Plan
 from midstream.concurrency import in_thread
-from midstream.errors import MidstreamError, ProviderError, SessionError, StreamError
+from midstream.errors import (
+    ConfigurationError,
+    MidstreamError,
+    ProviderError,
+    SessionError,
+    StreamError,
+)
 from midstream.events import Outcome, RunEnded, RunError
 from midstream.messages import Message, Opaque, StopReason, Text, ToolCall, ToolResult, Usage
 from midstream.models.model import Model
 from midstream.turn.price import cost_usd, load_prices
 from midstream.turn.turn import Turn
+
+FREE = ("sim", "local")  # providers that nobody has to pay
 
 
 class Clock:
@@ -79,15 +88,39 @@ async def know_prices(model: Model) -> None:
     Not later: without byte code on disk their import holds the interpreter for a quarter of a
     second, which would show as a gap in the stream.
     """
-    if model.provider != "sim" and "genai_prices" not in sys.modules:
+    if model.provider not in FREE and "genai_prices" not in sys.modules:
         await in_thread(load_prices)
 
 
 async def price_usd(model: Model, turn: Turn) -> float | None:
     """What a turn cost, or None: what is simulated costs nothing and has no price."""
-    if model.provider == "sim" or turn.usage == Usage():
+    if model.provider in FREE or turn.usage == Usage():
         return None
     return await in_thread(partial(cost_usd, model.provider, turn.model or model.name, turn.usage))
+
+
+async def check_price(plan: Plan) -> None:
+    """Raise ConfigurationError if there is a limit of cost that cannot be kept."""
+    if plan.max_cost is not None:
+        await _price_of(plan.model, Usage(output_tokens=1))
+
+
+async def is_spent(plan: Plan, tally: Tally) -> bool:
+    """Whether the limit of cost is reached, with what was thrown away or stopped half-way."""
+    used = tally.usage + tally.discarded
+    if plan.max_cost is None or used == Usage():
+        return False
+    return await _price_of(plan.model, used) >= plan.max_cost
+
+
+async def _price_of(model: Model, usage: Usage) -> float:
+    if model.provider in FREE:
+        return 0.0
+    price = await in_thread(partial(cost_usd, model.provider, model.name, usage))
+    if price is None:
+        words = f"the price of {model.provider}:{model.name} is unknown"
+        raise ConfigurationError(f"{words}, so that no limit of cost can be kept")
+    return price
 
 
 def kept(turn: Turn, message: Message) -> Message:

@@ -1,8 +1,7 @@
 """`midstream PROMPT`: one question, one answer, and out."""
 
-import os
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -15,11 +14,30 @@ Commands, each with --help:
   simulate  be the provider, by a scenario or a recording
   record    stand before a provider, and write down what passes
   decode    explain a captured stream, or the answers of a recording
--m sim:NAME and -m sim:FILE.toml play a scenario: sim:demo, sim:hello.
-Keys: ANTHROPIC_API_KEY (ANTHROPIC_BASE_URL, ANTHROPIC_AUTH_TOKEN).
-Sessions are in MIDSTREAM_DATA, else in your data directory.
+Providers: anthropic, openai, openrouter, gemini, mistral, deepseek, groq,
+xai, azure, ollama, vllm, llamacpp, openai-chat (and --base-url: any server of
+that kind), sim:NAME (a script), and your own (docs/configuration.md).
+Keys: ANTHROPIC_API_KEY, OPENAI_API_KEY and so on. Defaults: MIDSTREAM_MODEL
+and the like, config.toml, ./.midstream.toml. Sessions: MIDSTREAM_DATA.
 Exit status: 0 completed, 1 failed, 2 wrong usage, 3 ended short (turns,
-tokens, refusal), 4 no or wrong key or bad configuration, 130 cancelled."""
+tokens, cost, refusal), 4 no or wrong key or bad configuration,
+130 cancelled."""
+
+
+class Ask(click.Command):
+    """The command, with defaults out of the configuration."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        from midstream.cli.config import defaults
+
+        extra.setdefault("default_map", defaults())
+        return super().make_context(info_name, args, parent, **extra)
 
 
 class Thinking(click.ParamType[int | str]):
@@ -37,11 +55,25 @@ class Thinking(click.ParamType[int | str]):
         return budget
 
 
-@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Ask,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.argument("prompt", required=False)
-@click.option("-m", "--model", metavar="PROVIDER:NAME", help="Such as anthropic:claude-sonnet-4-6.")
-@click.option("--base-url", metavar="URL", help="Where the provider's API is.")
-@click.option("-s", "--system", metavar="TEXT", help="The system prompt.")
+@click.option(
+    "-m",
+    "--model",
+    metavar="PROVIDER:NAME",
+    envvar="MIDSTREAM_MODEL",
+    help="Such as anthropic:claude-sonnet-4-6.",
+)
+@click.option(
+    "--base-url", metavar="URL", envvar="MIDSTREAM_BASE_URL", help="Where the provider's API is."
+)
+@click.option(
+    "-s", "--system", metavar="TEXT", envvar="MIDSTREAM_SYSTEM", help="The system prompt."
+)
 @click.option(
     "-t",
     "--tools",
@@ -61,9 +93,34 @@ class Thinking(click.ParamType[int | str]):
     show_default=True,
     help="stream-json: one event a line.",
 )
-@click.option("--max-turns", type=click.IntRange(1), default=50, show_default=True)
-@click.option("--max-tokens", type=click.IntRange(1), default=8192, show_default=True)
-@click.option("--thinking", type=Thinking(), metavar="TOKENS", help="A budget, or 'adaptive'.")
+@click.option(
+    "--max-turns",
+    type=click.IntRange(1),
+    envvar="MIDSTREAM_MAX_TURNS",
+    default=50,
+    show_default=True,
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    envvar="MIDSTREAM_MAX_TOKENS",
+    default=8192,
+    show_default=True,
+)
+@click.option(
+    "--max-cost",
+    type=float,
+    envvar="MIDSTREAM_MAX_COST",
+    metavar="USD",
+    help="Stop once so much is spent.",
+)
+@click.option(
+    "--thinking",
+    type=Thinking(),
+    envvar="MIDSTREAM_THINKING",
+    metavar="TOKENS",
+    help="A budget, or 'adaptive'.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option("-V", "--version", is_flag=True, help="Show the version and exit.")
 def command(
@@ -79,6 +136,7 @@ def command(
     output_format: str,
     max_turns: int,
     max_tokens: int,
+    max_cost: float | None,
     thinking: int | Literal["adaptive"] | None,
     debug: bool,
     version: bool,
@@ -96,6 +154,7 @@ def command(
         output_format,
         max_turns,
         max_tokens,
+        max_cost,
         thinking,
         session_for(latest, resume, no_session),
     )
@@ -125,9 +184,12 @@ def read_stdin() -> str:
 
 def default_model(base_url: str | None) -> str:
     """By which key is set; without any the simulator answers, and says so."""
-    if os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN"):
-        return "anthropic:claude-sonnet-4-6"
+    from midstream.models.endpoints import ENDPOINTS
+
+    for name, endpoint in ENDPOINTS.items():
+        if endpoint.model and endpoint.key():
+            return f"{name}:{endpoint.model}"
     if base_url:
-        raise ConfigurationError("--base-url needs a key: set ANTHROPIC_API_KEY")
+        raise ConfigurationError("--base-url needs a model: -m openai-chat:NAME, or another wire's")
     click.echo("midstream: no key is set, so the simulator answers (ANTHROPIC_API_KEY)", err=True)
     return "sim:"

@@ -14,12 +14,15 @@ from msgspec import Struct
 from midstream.agent.agent import Agent
 from midstream.agent.run import Run
 from midstream.cli.approval import ask
+from midstream.cli.config import endpoints
 from midstream.cli.leaving import CANCELLED, Signals, leaving
 from midstream.cli.load import load_tools
 from midstream.concurrency import in_thread
 from midstream.events import ApprovalRequested, RunEnded
 from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText
 from midstream.journal.session import Session
+from midstream.models.model import Patience
+from midstream.models.resolve import resolve
 
 EXIT = {
     "completed": 0,
@@ -45,6 +48,7 @@ class Question(Struct, frozen=True):
     output_format: str
     max_turns: int
     max_tokens: int
+    max_cost: float | None
     thinking: int | Literal["adaptive"] | None
     session: Session
 
@@ -86,13 +90,13 @@ def play(question: Question) -> int:
     screen = Screen(sys.stdout.fileno(), sys.stderr.fileno())
     with redirect_stdout(sys.stderr):  # what tools print is not part of the answer
         agent = Agent(
-            question.model,
+            resolve(question.model, None, question.base_url, Patience(), endpoints()),
             load_tools(question.tools),
             question.system,
             question.max_turns,
             question.max_tokens,
             question.thinking,
-            base_url=question.base_url,
+            max_cost=question.max_cost,
         )
         run = agent.run(question.prompt, question.session)
         with leaving() as signals:

@@ -8,13 +8,14 @@ import click
 
 from midstream.cli.hosting import host, note, point
 from midstream.errors import ConfigurationError
-from midstream.models.resolve import ANTHROPIC_URL, check_url
+from midstream.models.endpoints import ENDPOINTS, check_url
 from midstream.secrets.names import address
 from midstream.simulator.proxy import proxy
 from midstream.simulator.recorder import Recorder
 from midstream.simulator.server import Exchange
 
 FAILED = 1
+ANTHROPIC_URL = ENDPOINTS["anthropic"].base_url
 PORT = 8766  # simulate's is another one, so that both can run
 
 

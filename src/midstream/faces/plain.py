@@ -237,7 +237,7 @@ def _why(event: RunEnded) -> str:
         case "max_tokens":
             return "the answer was cut at the token limit; --max-tokens allows more"
         case "max_cost":
-            return "the cost limit was reached"
+            return "the limit of cost was reached; --max-cost allows more"
         case "failed" | "refusal":
             return _failure(event.error)
 

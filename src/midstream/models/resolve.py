@@ -1,15 +1,23 @@
-"""From `provider:name` to a model; the one place that knows the providers by name."""
+"""From `provider:name` to a model; the one place that knows the wires by name."""
 
 import os
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+
+from msgspec.structs import replace
 
 from midstream.errors import ConfigurationError
+from midstream.models.endpoints import ENDPOINTS, OPENAI, Endpoint, check_url
 from midstream.models.model import Model, Patience
+from midstream.providers.openai_chat_request import Quirks
 
-ANTHROPIC_URL = "https://api.anthropic.com"
 
-
-def resolve(spec: str, api_key: str | None, base_url: str | None, patience: Patience) -> Model:
+def resolve(
+    spec: str,
+    api_key: str | None,
+    base_url: str | None,
+    patience: Patience,
+    endpoints: Mapping[str, Endpoint] = ENDPOINTS,
+) -> Model:
     """The model that `spec` names, with keys and addresses from the environment where not given.
 
     Raises:
@@ -17,44 +25,83 @@ def resolve(spec: str, api_key: str | None, base_url: str | None, patience: Pati
     """
     provider, colon, name = spec.partition(":")
     match provider:
-        case "anthropic" if name:
-            return _anthropic(name, api_key, base_url, patience)
         case "sim" if colon:
             from midstream.models.simulated import SimulatedModel
 
             return SimulatedModel(name or "hello", patience)
+        case _ if name and provider in endpoints:
+            endpoint = moved(endpoints[provider], base_url)
+            return model_at(endpoint, name, api_key, provider, patience)
         case _:
-            known = "anthropic:NAME (such as anthropic:claude-sonnet-4-6) and sim:SCENARIO"
-            raise ConfigurationError(f"unknown model {spec!r}: known are {known}")
+            known = f"{', '.join(endpoints)}, sim"
+            raise ConfigurationError(
+                f"unknown model {spec!r}: PROVIDER:NAME, such as anthropic:claude-sonnet-4-6;"
+                f" providers are {known}"
+            )
 
 
-def _anthropic(name: str, api_key: str | None, base_url: str | None, patience: Patience) -> Model:
+def moved(endpoint: Endpoint, base_url: str | None) -> Endpoint:
+    """The endpoint at the address that was given, by the environment or by its own.
+
+    What speaks OpenAI's wires elsewhere may want no key, and has not followed all their changes.
+    """
+    url = endpoint.url() if base_url is None else base_url
+    there = replace(endpoint, base_url=url, url_variables=())
+    if endpoint.keys == OPENAI.keys and url != OPENAI.base_url:
+        return replace(there, needs_key=False, quirks=Quirks())
+    return there if url or base_url is not None else endpoint
+
+
+def model_at(
+    endpoint: Endpoint,
+    name: str,
+    api_key: str | None = None,
+    provider: str = "",
+    patience: Patience | None = None,
+) -> Model:
+    """A model of a server.
+
+        Agent(model_at(Endpoint("http://lab:8000/v1", needs_key=False), "qwen3-32b"))
+
+    Args:
+        api_key: else from the environment.
+        provider: what the server is called; what only it understands goes back to it alone.
+
+    Raises:
+        ConfigurationError: it has no address, or no key.
+    """
     from midstream.models.http import HttpModel
     from midstream.providers.anthropic_request import Anthropic
+    from midstream.providers.openai_chat_request import Chat
+    from midstream.providers.openai_responses_request import Responses
 
-    key = api_key or os.environ.get("ANTHROPIC_API_KEY")
-    token = None if key else os.environ.get("ANTHROPIC_AUTH_TOKEN")
-    if not (key or token):
-        raise ConfigurationError(
-            "no key for Anthropic: set ANTHROPIC_API_KEY (midstream demo needs none)"
-        )
-    version = "2026-10-21" if token else "2023-06-01"
-    url = (
-        base_url if base_url is not None else os.environ.get("ANTHROPIC_BASE_URL") or ANTHROPIC_URL
-    )
+    url = endpoint.url()
+    if not url and endpoint.url_variables:
+        raise ConfigurationError(f"no address for {provider}: set {endpoint.url_variables[0]}")
     check_url(url)
-    secret = (key or token or "").strip()
-    if not (secret.isascii() and secret.isprintable()):
-        raise ConfigurationError("the key for Anthropic has characters that no key has")
-    return HttpModel(Anthropic(name, secret, version), url, patience)
+    key = _key(endpoint, provider or url, api_key)
+    who, quirks = provider or endpoint.wire, endpoint.quirks
+    match endpoint.wire:
+        case "anthropic":
+            version = "2026-10-21" if _is_token(key) else "2023-06-01"
+            return HttpModel(Anthropic(name, key, version, provider=who), url, patience)
+        case "openai":
+            wire = Responses(name, key, who, quirks.key_header, quirks.extra)
+            return HttpModel(wire, url, patience)
+        case "openai-chat":
+            return HttpModel(Chat(name, key, who, quirks), url, patience)
 
 
-def check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        shown = "" if "@" in url or "?" in url else f" {url!r}"  # what is there may be a key
-        raise ConfigurationError(f"the base URL{shown} must be http(s)://host, perhaps with :port")
+def _key(endpoint: Endpoint, provider: str, api_key: str | None) -> str:
+    key = (api_key or endpoint.key()).strip()
+    if not key and endpoint.needs_key:
+        name = endpoint.keys[0] if endpoint.keys else "api_key="
+        raise ConfigurationError(f"no key for {provider}: set {name} (midstream demo needs none)")
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigurationError(f"the key for {provider} has characters that no key has")
+    return key
+
+
+def _is_token(key: str) -> bool:
+    """Whether it was given as a bearer token, which the newer API version takes."""
+    return bool(key) and key == os.environ.get("ANTHROPIC_AUTH_TOKEN", "").strip()

@@ -59,9 +59,14 @@ NOTHING: tuple[StreamEvent, ...] = ()
 
 
 class AnthropicDecoder:
-    """One response's records, decoded. Kinds never heard of pass in silence, as Anthropic asks."""
+    """One response's records, decoded. Kinds never heard of pass in silence, as Anthropic asks.
 
-    def __init__(self) -> None:
+    Args:
+        provider: whose server it is; what is opaque goes back to that one only.
+    """
+
+    def __init__(self, provider: str = PROVIDER) -> None:
+        self._provider = provider
         self._id: str | None = None
         self._usage = Usage()
         self._container: dict[str, Any] | None = None
@@ -172,13 +177,15 @@ class AnthropicDecoder:
         if rest.get("caller") == {"type": "direct"}:
             del rest["caller"]  # it says what is the case without it
         if rest:
-            yield OpaqueArrived(index, Opaque(PROVIDER, rest))
+            yield OpaqueArrived(index, Opaque(self._provider, rest))
 
     def _stop(self, index: int) -> Iterable[StreamEvent]:
         if block := self._opaque.pop(index, None):
-            return (OpaqueArrived(index, Opaque(PROVIDER, block.whole())), BlockEnded(index))
+            return (OpaqueArrived(index, Opaque(self._provider, block.whole())), BlockEnded(index))
         if given := self._inputs.pop(index, None):
             return (ToolInputDelta(self._calls[index], given), BlockEnded(index))
+        if index in self._calls and (rest := self._halves.rest(index)):
+            return (ToolInputDelta(self._calls[index], rest), BlockEnded(index))
         return (BlockEnded(index),)
 
     # -- the message ---------------------------------------------------------------------------
@@ -204,7 +211,7 @@ class AnthropicDecoder:
             # It names the sandbox that this turn's code ran in; the next request must too.
             self._container = None
             data = {"type": "container", **clean(container)}
-            yield OpaqueArrived(self._last_index + 1, Opaque(PROVIDER, data))
+            yield OpaqueArrived(self._last_index + 1, Opaque(self._provider, data))
         if word := delta.stop_reason:
             details = delta.stop_details or StopDetails()
             said = [text for text in (details.category, details.explanation) if text]

@@ -163,5 +163,7 @@ class Calls:
     def _end(self, calls: list[GrowingCall]) -> None:
         for call in calls:
             call.closed = True
+            if rest := self._halves.rest(call.block):
+                self._tell(ToolInputDelta(call.id, rest))
             self._tell(BlockEnded(call.block))
         self._open = [call for call in self._open if not call.closed]

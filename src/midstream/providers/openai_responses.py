@@ -234,6 +234,8 @@ class ResponsesDecoder:
         if rest is None:
             raise ProtocolError(f"the arguments of {item.call_id} are not those that came")
         self._add_arguments(place, rest)
+        if half := self._halves.rest(item.blocks[0]):
+            self._tell(ToolInputDelta(item.call_id, half))
         if rider := {key: value for key, value in given.items() if key not in OF_A_CALL}:
             self._tell(OpaqueArrived(item.blocks[0], Opaque(self._provider, rider)))
 

@@ -43,6 +43,10 @@ class Halves:
             self._waiting[index], text = text[-1], text[:-1]
         return mended(text)
 
+    def rest(self, index: int) -> str:
+        """What the end of a block shows to have been no half of anything."""
+        return mended(self._waiting.pop(index, ""))
+
 
 def unlike(taken: set[str], wanted: str, index: int) -> str:
     """An id for the call at `index`, which is taken from then on.

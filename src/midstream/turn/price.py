@@ -2,6 +2,9 @@
 
 from midstream.messages import Usage
 
+# What the price lists call them.
+PRICED_AS = {"openai-chat": "openai", "gemini": "google", "xai": "x-ai"}
+
 
 def cost_usd(provider: str, model: str, usage: Usage) -> float | None:
     """The price in US dollars, or None where it is unknown: never 0 for "I do not know".
@@ -19,7 +22,8 @@ def cost_usd(provider: str, model: str, usage: Usage) -> float | None:
         output_tokens=usage.output_tokens,
     )
     try:
-        return float(calc_price(counted, model_ref=model, provider_id=provider).total_price)
+        listed = PRICED_AS.get(provider, provider)
+        return float(calc_price(counted, model_ref=model, provider_id=listed).total_price)
     except (LookupError, ValueError):  # an unknown model, or counts that cannot be
         return None
 
