@@ -34,6 +34,7 @@ fix: .venv/dev  ## Format, and mend what can be mended
 bench: .venv/bench  ## Measure, beside the peers, in one run
 	$(BIN)/python bench/overlap.py
 	$(BIN)/python bench/cpu.py
+	$(BIN)/python bench/wires.py
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/journal.py
 
