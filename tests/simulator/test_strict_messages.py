@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from midstream.simulator import Reply, Scenario, call, say
-from midstream.simulator.anthropic import answer, message
 from midstream.simulator.shape import Refusal
 from midstream.simulator.signatures import sign
 from midstream.simulator.strict import problem
+from midstream.simulator.wires import MESSAGES, play
 from tests.simulator.requests import (
     ACCEPTED,
     ASK,
@@ -239,4 +239,4 @@ def test_no_request_is_too_strange_to_refuse_or_to_answer(body: Json) -> None:
     script = Scenario(replies=[Reply([say("{prompt} {look.seen}"), call("look", at="{look}")])])
     for strange in twisted(body):
         refusal = problem(HEADERS, msgspec.json.encode(strange))
-        assert isinstance(refusal, Refusal) or message(answer(strange, script))
+        assert isinstance(refusal, Refusal) or play(MESSAGES, strange, script, {}).body

@@ -12,11 +12,13 @@ Fields = Mapping[str, type]
 
 
 class Refusal(Struct, frozen=True):
-    """What the API answers in place of a message."""
+    """What the API answers in place of a message. Only some wires have a `param` and a `code`."""
 
     status: int
     kind: str
     message: str
+    param: str | None = None
+    code: str | None = None
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
