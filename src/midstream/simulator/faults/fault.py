@@ -15,6 +15,14 @@ EVENTS = (
     "content_block_stop",
     "message_delta",
     "message_stop",
+    "role",
+    "reasoning",
+    "content",
+    "refusal",
+    "tool_calls",
+    "finish",
+    "usage",
+    "[DONE]",
     "end",
 )
 
