@@ -117,7 +117,7 @@ class Messages:
     def retold(self, event: Json, call: int, arguments: str) -> Json:
         return event
 
-    stop = "message_delta"
+    stops: tuple[str, ...] = ("message_delta",)
 
     def stopped(self, event: Json, reason: str | None, missing: bool) -> Json:
         delta = {**event["delta"], "stop_reason": reason}

@@ -5,7 +5,7 @@ Its chunks have no names. Faults call them by what is in them: `role`, `reasonin
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -14,6 +14,7 @@ from midstream.simulator.openai import OpenAI, problem_of
 from midstream.simulator.play import Frame, Step
 from midstream.simulator.shape import Json, Refusal
 from midstream.simulator.strict_chat import faults
+from midstream.simulator.talk import of_chat
 
 # Not the time: the same request gets the same bytes.
 CREATED: Final = 1_795_521_600
@@ -31,14 +32,14 @@ FINISHES: Final = {
 class Chat(OpenAI):
     """`POST /v1/chat/completions`."""
 
-    stop = "finish"
+    stops: tuple[str, ...] = ("finish",)
 
     def problem(self, headers: Mapping[str, str], body: bytes) -> Refusal | None:
         return problem_of(headers, body, faults)
 
     def asked(self, body: Json) -> Asked:
         return Asked(
-            messages=conversation(body["messages"]),
+            messages=of_chat(body["messages"]),
             model=body["model"],
             max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
             thinking=(body.get("reasoning_effort") or "none") != "none",
@@ -116,46 +117,6 @@ class Chat(OpenAI):
         if missing:
             del choice["finish_reason"]
         return {**event, "choices": [choice]}
-
-
-def conversation(messages: list[Json]) -> list[Json]:
-    """The messages in the shape that `facts` reads; what is said behind results stays with them."""
-    said: list[Json] = []
-    for message in messages:
-        match message:
-            case {"role": "assistant"}:
-                content = [*_texts(message), *_uses(message)]
-                said.append({"role": "assistant", "content": content})
-            case {"role": "tool", "tool_call_id": str(call_id), "content": content}:
-                result = {"type": "tool_result", "tool_use_id": call_id, "content": content}
-                _heard(said, [result])
-            case {"role": "user"}:
-                _heard(said, _texts(message))
-            case _:  # instructions
-                pass
-    return said
-
-
-def _heard(said: list[Json], blocks: list[Json]) -> None:
-    """Add what the model is told; behind results it belongs to them."""
-    content: list[Json] = said[-1]["content"] if said else []
-    if any(block["type"] == "tool_result" for block in content):
-        content.extend(blocks)
-    else:
-        said.append({"role": "user", "content": blocks})
-
-
-def _texts(message: Json) -> list[Json]:
-    content: Any = message.get("content") or []
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    return [part for part in content if part["type"] == "text"]
-
-
-def _uses(message: Json) -> Iterator[Json]:
-    for call in message.get("tool_calls") or []:
-        name = call[call["type"]]["name"]
-        yield {"type": "tool_use", "id": call["id"], "name": name}
 
 
 # -- chunks ------------------------------------------------------------------------------------

@@ -63,12 +63,12 @@ class Grammar(Protocol):
     Attributes:
         request_id: the header that says which request this was.
         ping: what is sent to keep a connection open.
-        stop: the name of the event that says why the answer stopped.
+        stops: the names of the events that say why the answer stopped; it has one of them.
     """
 
     request_id: str
     ping: bytes
-    stop: str
+    stops: tuple[str, ...]
 
     def frame(self, at_s: float, event: Json) -> Frame:
         """An event in the form in which servers send it."""

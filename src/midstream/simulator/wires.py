@@ -9,6 +9,7 @@ from midstream.simulator.answer import Answer, Asked, Counts, answer, tokens_of
 from midstream.simulator.anthropic import Messages
 from midstream.simulator.chat import Chat
 from midstream.simulator.play import Frame, Grammar, Play, Step
+from midstream.simulator.responses import Responses
 from midstream.simulator.scenario import Scenario
 from midstream.simulator.server import EVENT_STREAM
 from midstream.simulator.shape import Json, Refusal
@@ -40,12 +41,15 @@ class Wire(Grammar, Protocol):
 
 MESSAGES: Final = Messages()
 CHAT: Final = Chat()
+RESPONSES: Final = Responses()
 
 # A base URL of OpenAI's clients ends in /v1, and may not.
 WIRES: Final[Mapping[str, Wire]] = {
     "/v1/messages": MESSAGES,
     "/v1/chat/completions": CHAT,
     "/chat/completions": CHAT,
+    "/v1/responses": RESPONSES,
+    "/responses": RESPONSES,
 }
 
 

@@ -131,9 +131,11 @@ class Truncate(Fault, frozen=True):
         room = len(arguments)
         wire = play.wire
         for frame in play.frames:
-            event: Json = frame.event or {}
-            fragment = wire.fragment(event, call)
-            if fragment and room:
+            event = frame.event
+            fragment = wire.fragment(event, call) if event else None
+            if not event:
+                yield frame
+            elif fragment and room:
                 yield wire.frame(frame.at_s, wire.with_fragment(event, fragment[:room]))
                 room -= len(fragment[:room])
             elif not fragment and (self.close or not wire.closes(event, call)):
@@ -152,8 +154,10 @@ class Stop(Fault, frozen=True):
             raise ValueError("give `reason` or `missing`, not both")
 
     def applied(self, play: Play) -> Play:
-        place = play.place_of(play.wire.stop)
-        wire, frame = play.wire, play.frames[place]
+        wire, names = play.wire, [frame.name for frame in play.frames]
+        stop = next((name for name in wire.stops if name in names), wire.stops[0])
+        place = play.place_of(stop)
+        frame = play.frames[place]
         odd = _changed(wire, frame, lambda e: wire.stopped(e, self.reason, self.missing))
         return play.rewritten([*play.frames[:place], odd, *play.frames[place + 1 :]])
 
