@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from midstream.simulator import Reply, Scenario, call, load, redacted, say, think, wires
 from midstream.simulator.answer import Answer, pieces
+from midstream.simulator.caching import PromptCache
 from midstream.simulator.play import Frame
 from midstream.simulator.scenario import Block
 from midstream.simulator.wires import MESSAGES
@@ -24,7 +25,7 @@ def script(*blocks: Block, **more: Any) -> Scenario:
 
 
 def answer(body: Json, scenario: Scenario) -> Answer:
-    return wires.answered(MESSAGES, body, scenario)
+    return wires.answered(MESSAGES, body, scenario, PromptCache())
 
 
 def frames(sent: Answer, scenario: Scenario) -> list[Frame]:

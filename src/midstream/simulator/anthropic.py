@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from midstream.simulator.answer import Answer, Asked, Kind, Part
+from midstream.simulator.answer import Answer, Asked, Kind, Part, tokens_of
+from midstream.simulator.caching import Prompt, prefixes_of
 from midstream.simulator.play import Frame, Step, event_frame
 from midstream.simulator.shape import Json, Refusal
 from midstream.simulator.signatures import sign
@@ -50,8 +51,9 @@ class Messages:
             must_think=thinking["type"] == "enabled",
         )
 
-    def prompt(self, body: Json) -> list[object]:
-        return [body["messages"], body.get("system"), body.get("tools")]
+    def prompt(self, body: Json) -> Prompt:
+        tokens = tokens_of(body["messages"], body.get("system"), body.get("tools"))
+        return Prompt(tokens, prefixes_of(body, tokens))
 
     def steps(self, sent: Answer, body: Json) -> Iterator[Step]:
         yield {"type": "message_start", "message": _opening(sent)}, 0
@@ -67,8 +69,9 @@ class Messages:
         yield {"type": "message_stop"}, 0
 
     def message(self, sent: Answer, body: Json) -> Json:
-        content = [_whole(part, sent) for part in sent.parts]
-        return {**_opening(sent), "content": content, **_stop(sent), "usage": _final_usage(sent)}
+        opening, content = _opening(sent), [_whole(part, sent) for part in sent.parts]
+        usage = {**opening["usage"], **_final_usage(sent)}
+        return {**opening, "content": content, **_stop(sent), "usage": usage}
 
     def frame(self, at_s: float, event: Json) -> Frame:
         return event_frame(at_s, event)

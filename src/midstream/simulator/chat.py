@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from midstream.simulator.answer import Answer, Asked, Kind, Part
+from midstream.simulator.answer import Answer, Asked, Kind, Part, tokens_of
+from midstream.simulator.caching import Prompt
 from midstream.simulator.openai import OpenAI, problem_of
 from midstream.simulator.play import Frame, Step
 from midstream.simulator.shape import Json, Refusal
@@ -45,8 +46,8 @@ class Chat(OpenAI):
             thinking=(body.get("reasoning_effort") or "none") != "none",
         )
 
-    def prompt(self, body: Json) -> list[object]:
-        return [body["messages"], body.get("tools"), body.get("response_format")]
+    def prompt(self, body: Json) -> Prompt:
+        return Prompt(tokens_of(body["messages"], body.get("tools"), body.get("response_format")))
 
     def steps(self, sent: Answer, body: Json) -> Iterator[Step]:
         options: Json = body.get("stream_options") or {}

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from midstream.simulator.answer import Answer, Asked, Kind
+from midstream.simulator.answer import Answer, Asked, Kind, tokens_of
+from midstream.simulator.caching import Prompt
 from midstream.simulator.chat import CREATED
 from midstream.simulator.openai import OpenAI, problem_of
 from midstream.simulator.play import Frame, Step, event_frame
@@ -61,11 +62,13 @@ class Responses(OpenAI):
             thinking=reasoning is not None and reasoning.get("effort") != "none",
         )
 
-    def prompt(self, body: Json) -> list[object]:
-        return [body["input"], body.get("instructions"), body.get("tools"), body.get("text")]
+    def prompt(self, body: Json) -> Prompt:
+        settings = [body.get(name) for name in ("instructions", "tools", "text")]
+        return Prompt(tokens_of(body["input"], *settings))
 
     def steps(self, sent: Answer, body: Json) -> Iterator[Step]:
-        padded = (body.get("stream_options") or {}).get("include_obfuscation") is not False
+        options: Json = body.get("stream_options") or {}
+        padded = options.get("include_obfuscation") is not False
         for number, (event, tokens) in enumerate(_events(sent, body)):
             if padded and event["type"].endswith(".delta"):
                 event["obfuscation"] = sent.digest[: -len(event["delta"]) % 16]
@@ -80,7 +83,7 @@ class Responses(OpenAI):
     def failure(self, refusal: Refusal, request_id: str, before: Sequence[Json]) -> list[Json]:
         number = before[-1]["sequence_number"] + 1 if before else 0
         begun: list[Json] = [event["response"] for event in before if "response" in event]
-        unnamed = {"id": f"resp_{request_id}", "object": "response", "output": []}
+        unnamed: Json = {"id": f"resp_{request_id}", "object": "response", "output": []}
         error = {"code": refusal.code or refusal.kind, "message": refusal.message}
         response = {**(begun[-1] if begun else unnamed), "status": "failed", "error": error}
         return [

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 
 from midstream.simulator.bodies import decode
+from midstream.simulator.caching import PromptCache
 from midstream.simulator.faults import struck
 from midstream.simulator.play import End, Misplaced, Play
 from midstream.simulator.scenario import Reply, Scenario, load
@@ -39,6 +40,7 @@ class Simulator:
         self.paths: list[str] = []
         self.refusals: list[Refusal] = []
         self._asked = 0
+        self._cache = PromptCache()
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one request; what `serve` wants."""
@@ -64,11 +66,14 @@ class Simulator:
         if isinstance(body, Refusal):
             return body
         date = format_datetime(datetime.now(UTC), usegmt=True)
-        plain = play(wire, body, self.scenario, {**named, "date": date})
+        plain = play(wire, body, self.scenario, {**named, "date": date}, self._cache)
         try:
-            return struck(plain, self.scenario.faults, len(self.requests))
+            sent = struck(plain, self.scenario.faults, len(self.requests))
         except Misplaced as misplaced:
             return invalid(f"{self._name}: {misplaced}")
+        if sent.status == 200:  # else the model has not read it
+            self._cache.keep(wire.prompt(body))
+        return sent
 
     def _read(self, wire: Wire, request: Request) -> dict[str, Any] | Refusal:
         if request.method != "POST":

@@ -161,7 +161,7 @@ def _breakpoints(request: Json) -> Iterator[Refusal]:
     contents = [message["content"] for message in request["messages"]]
     places = [request.get("system"), request.get("tools"), *contents]
     blocks = [block for place in places if is_list(place) for block in objects(place)]
-    found = sum(bool(block.get("cache_control")) for block in blocks)
+    found = sum(bool(block.get("cache_control")) for block in [request, *blocks])
     if found > MAX_BREAKPOINTS:
         yield invalid(
             f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided."

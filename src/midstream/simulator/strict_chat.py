@@ -249,7 +249,7 @@ def _loop(messages: list[Json]) -> Iterator[Refusal]:
             answered.add(message["tool_call_id"])
             continue
         yield from _unanswered(asked, answered, number)
-        asked = [call["id"] for call in message.get("tool_calls") or []]
+        asked = [call["id"] for call in objects(message.get("tool_calls") or [])]
         answered = set()
         for call_id in asked:
             if asked.count(call_id) > 1:

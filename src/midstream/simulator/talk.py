@@ -6,7 +6,7 @@ What the user says behind the results of tools stays with them: it is no new pro
 from collections.abc import Iterator
 
 from midstream.simulator.items import kind_of
-from midstream.simulator.shape import Json
+from midstream.simulator.shape import Json, objects
 
 
 def of_chat(messages: list[Json]) -> list[Json]:
@@ -63,7 +63,7 @@ def _say(said: list[Json], blocks: list[Json]) -> None:
 
 
 def _uses(message: Json) -> Iterator[Json]:
-    for call in message.get("tool_calls") or []:
+    for call in objects(message.get("tool_calls") or []):
         yield _use(call["id"], call[call["type"]]["name"])
 
 

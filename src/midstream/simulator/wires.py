@@ -5,8 +5,9 @@ from typing import Final, Protocol
 
 import msgspec
 
-from midstream.simulator.answer import Answer, Asked, Counts, answer, tokens_of
+from midstream.simulator.answer import Answer, Asked, answer
 from midstream.simulator.anthropic import Messages
+from midstream.simulator.caching import Prompt, PromptCache
 from midstream.simulator.chat import Chat
 from midstream.simulator.play import Frame, Grammar, Play, Step
 from midstream.simulator.responses import Responses
@@ -26,7 +27,7 @@ class Wire(Grammar, Protocol):
         """What a valid request asks for."""
         ...
 
-    def prompt(self, body: Json) -> list[object]:
+    def prompt(self, body: Json) -> Prompt:
         """All that the model reads of a request."""
         ...
 
@@ -53,13 +54,20 @@ WIRES: Final[Mapping[str, Wire]] = {
 }
 
 
-def play(wire: Wire, body: Json, scenario: Scenario, headers: Mapping[str, str]) -> Play:
+def play(
+    wire: Wire,
+    body: Json,
+    scenario: Scenario,
+    headers: Mapping[str, str],
+    cache: PromptCache | None = None,
+) -> Play:
     """The answer to a request that is known to be valid, in the way it asked for.
 
     Args:
         headers: those that every answer has.
+        cache: what counts how much of the prompt was read before.
     """
-    sent = answered(wire, body, scenario)
+    sent = answered(wire, body, scenario, cache or PromptCache())
     if body.get("stream"):
         paced = frames(wire, wire.steps(sent, body), scenario)
         return Play(wire, paced, {**EVENT_STREAM, **headers})
@@ -68,9 +76,9 @@ def play(wire: Wire, body: Json, scenario: Scenario, headers: Mapping[str, str])
     return Play(wire, [Frame(0.0, (whole,))], {**kind, **headers}, length=len(whole))
 
 
-def answered(wire: Wire, body: Json, scenario: Scenario) -> Answer:
+def answered(wire: Wire, body: Json, scenario: Scenario, cache: PromptCache) -> Answer:
     """What the script answers, before it is spelled."""
-    return answer(wire.asked(body), scenario, Counts(tokens_of(*wire.prompt(body))))
+    return answer(wire.asked(body), scenario, cache.counts(wire.prompt(body)))
 
 
 def frames(wire: Wire, steps: Iterable[Step], scenario: Scenario) -> list[Frame]:
