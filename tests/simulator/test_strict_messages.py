@@ -1,9 +1,6 @@
 """Conversations: what the real API accepts is accepted, what it refuses is refused."""
 
-import copy
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -31,6 +28,7 @@ from tests.simulator.requests import (
     use,
     user,
 )
+from tests.simulator.twisted import twisted
 
 
 def verdict(body: Json, headers: dict[str, str] = HEADERS) -> tuple[int, str, str] | None:
@@ -218,20 +216,6 @@ def test_real_requests_are_accepted(captures: Path) -> None:
     assert set(refusals.values()) <= {
         "messages.1.content.0: Invalid `signature` in `thinking` block"  # not signed by us
     }
-
-
-STRANGE: list[Any] = [None, True, -1, 1.5, "", "x", [], ["x"], [[]], [{}], {}, {"type": "text"}]
-
-
-def twisted(value: Any) -> Iterator[Any]:
-    """The value with one part of it, at any depth, replaced by something strange."""
-    yield from copy.deepcopy(STRANGE)
-    places: Any = range(len(value)) if isinstance(value, list) else ()
-    for place in value if isinstance(value, dict) else places:
-        for part in twisted(value[place]):
-            changed = copy.copy(value)
-            changed[place] = part
-            yield changed
 
 
 @pytest.mark.parametrize("body", ACCEPTED.values(), ids=ACCEPTED.keys())

@@ -201,13 +201,13 @@ def name_faults(name: str, where: str) -> Iterator[Refusal]:
 
 def schema_faults(function: Json, where: str) -> Iterator[Refusal]:
     """What is wrong with a function's parameters: an object of fields, and closed if `strict`."""
-    schema: Json = function.get("parameters") or {"type": "object"}
-    problem = ""
+    schema = function.get("parameters")
+    if schema is None:
+        return
+    problem = _open(schema) if function.get("strict") else ""
     if schema.get("type") != "object":
-        given = f'type: "{schema.get("type")}"'
-        problem = f"schema must be a JSON Schema of 'type: \"object\"', got '{given}'."
-    elif function.get("strict") and function.get("parameters"):
-        problem = _open(schema)
+        kind = f'type: "{schema.get("type")}"'
+        problem = f"schema must be a JSON Schema of 'type: \"object\"', got '{kind}'."
     if problem:
         yield bad(
             f"Invalid schema for function '{function['name']}': {problem}",
