@@ -24,12 +24,16 @@ INCOMPLETE: Final = {
 }
 # What is repeated of a request, and what is said where it has none.
 ECHOED: Final[Json] = {
+    "frequency_penalty": 0.0,
     "instructions": None,
     "max_output_tokens": None,
     "max_tool_calls": None,
     "metadata": {},
+    "moderation": None,
     "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
     "prompt_cache_key": None,
+    "prompt_cache_retention": "in_memory",
     "reasoning": {"effort": None, "summary": None},
     "safety_identifier": None,
     "service_tier": "default",
