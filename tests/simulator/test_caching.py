@@ -1,4 +1,4 @@
-"""Prompt caching on the Messages wire: what is read again, what is written, and what is neither."""
+"""Prompt caching: what is read again, what is written, and what is neither."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from midstream.simulator import Reply, Scenario, say, simulator
-from midstream.simulator.caching import LOOKBACK
+from midstream.simulator.caching import LEAST, LOOKBACK, STEP
 from midstream.simulator.faults import AnyFault, Cut, Status
 from tests.simulator.requests import CACHE, HEADERS, TOOL, Json, assistant, request, text, user
 from tests.simulator.test_strict import verdict
@@ -162,3 +162,58 @@ def test_a_breakpoint_of_the_request_is_one_of_the_four() -> None:
     refusal = verdict(body)
     assert refusal
     assert "Found 5." in refusal[2]
+
+
+# -- on OpenAI's wires, unasked ----------------------------------------------------------------
+
+BEARER = {"authorization": "Bearer k"}
+LONGER = LONG * 8
+
+
+def chat(*prompts: str, **more: Any) -> Json:
+    messages = [{"role": "user", "content": prompt} for prompt in prompts]
+    return {"model": "m", "messages": messages, **more}
+
+
+def responses(*prompts: str, **more: Any) -> Json:
+    items = [{"role": "user", "content": prompt} for prompt in prompts]
+    return {"model": "m", "input": items, **more}
+
+
+UNASKED: dict[str, Callable[..., Json]] = {
+    "/v1/chat/completions": chat,
+    "/v1/responses": responses,
+}
+
+
+async def cached(path: str, *bodies: Json) -> list[tuple[int, int]]:
+    """How many tokens each prompt has, and how many of them were read from the cache."""
+    found: list[tuple[int, int]] = []
+    async with simulator([Reply([say("Yes.")])]) as sim:
+        async with httpx2.AsyncClient(headers=BEARER, base_url=sim.url) as client:
+            for body in bodies:
+                usage = (await client.post(path, json=body)).json()["usage"]
+                read = usage.get("prompt_tokens") or usage["input_tokens"]
+                details = usage.get("prompt_tokens_details") or usage["input_tokens_details"]
+                found.append((read, details["cached_tokens"]))
+    return found
+
+
+@pytest.mark.parametrize("path", UNASKED)
+async def test_a_long_prompt_is_read_again_in_steps_and_counted_as_part_of_the_whole(
+    path: str,
+) -> None:
+    body = UNASKED[path]
+    first, second = await cached(path, body(LONGER, "One."), body(LONGER, "Two."))
+    assert first[1] == 0
+    assert first[0] == second[0]
+    assert LEAST <= second[1] <= first[0]
+    assert second[1] % STEP == 0
+
+
+@pytest.mark.parametrize("path", UNASKED)
+async def test_a_short_prompt_and_another_one_are_not(path: str) -> None:
+    body = UNASKED[path]
+    others = [body(LONG), body(LONG), body(LONGER), body("Else.", LONGER)]
+    others.append(body(LONGER, model="n"))
+    assert {counted for _, counted in await cached(path, *others)} == {0}

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from midstream.simulator.answer import Answer, Asked, Kind, Part, tokens_of
-from midstream.simulator.caching import Prompt, prefixes_of
+from midstream.simulator.caching import Prompt, marked
 from midstream.simulator.play import Frame, Step, event_frame
 from midstream.simulator.shape import Json, Refusal
 from midstream.simulator.signatures import sign
@@ -53,7 +53,7 @@ class Messages:
 
     def prompt(self, body: Json) -> Prompt:
         tokens = tokens_of(body["messages"], body.get("system"), body.get("tools"))
-        return Prompt(tokens, prefixes_of(body, tokens))
+        return marked(body, tokens)
 
     def steps(self, sent: Answer, body: Json) -> Iterator[Step]:
         yield {"type": "message_start", "message": _opening(sent)}, 0

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from midstream.simulator.answer import Answer, Asked, Kind, Part, tokens_of
-from midstream.simulator.caching import Prompt
+from midstream.simulator.caching import Prompt, automatic
 from midstream.simulator.openai import OpenAI, problem_of
 from midstream.simulator.play import Frame, Step
 from midstream.simulator.shape import Json, Refusal
@@ -47,7 +47,8 @@ class Chat(OpenAI):
         )
 
     def prompt(self, body: Json) -> Prompt:
-        return Prompt(tokens_of(body["messages"], body.get("tools"), body.get("response_format")))
+        read = [body.get("tools"), body.get("response_format"), *body["messages"]]
+        return automatic(body["model"], read, tokens_of(*read))
 
     def steps(self, sent: Answer, body: Json) -> Iterator[Step]:
         options: Json = body.get("stream_options") or {}
@@ -62,8 +63,10 @@ class Chat(OpenAI):
                 chunk["obfuscation"] = _padding(sent, delta)
             yield chunk, tokens
         if counted:
-            head = _head(sent, "chat.completion.chunk")
-            yield {**head, "choices": [], "usage": _usage(sent)}, 0
+            counts: Json = {"choices": [], "usage": _usage(sent)}
+            if padded:
+                counts["obfuscation"] = _padding(sent, counts["usage"])
+            yield {**_head(sent, "chat.completion.chunk"), **counts}, 0
         yield DONE, 0
 
     def message(self, sent: Answer, body: Json) -> Json:

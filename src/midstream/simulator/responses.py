@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from midstream.simulator.answer import Answer, Asked, Kind, tokens_of
-from midstream.simulator.caching import Prompt
+from midstream.simulator.caching import Prompt, automatic
 from midstream.simulator.chat import CREATED
 from midstream.simulator.openai import OpenAI, problem_of
 from midstream.simulator.play import Frame, Step, event_frame
@@ -67,8 +67,9 @@ class Responses(OpenAI):
         )
 
     def prompt(self, body: Json) -> Prompt:
-        settings = [body.get(name) for name in ("instructions", "tools", "text")]
-        return Prompt(tokens_of(body["input"], *settings))
+        items = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        read = [body.get(name) for name in ("tools", "text", "instructions")] + items
+        return automatic(body["model"], read, tokens_of(*read))
 
     def steps(self, sent: Answer, body: Json) -> Iterator[Step]:
         options: Json = body.get("stream_options") or {}
