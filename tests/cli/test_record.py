@@ -49,7 +49,8 @@ def test_a_run_is_recorded_and_played_again(simulator: Start, tmp_path: Path) ->
         assert run(recorder.url) == "Let me look. \nIt is 31 °C.\n"
         assert recorder.stop(signal.SIGINT) == 0
         hint, *lines = recorder.said
-    assert f"ANTHROPIC_BASE_URL={recorder.url} reaches {sim.url}" in hint
+    both = f"ANTHROPIC_BASE_URL={recorder.url} or OPENAI_BASE_URL={recorder.url}/v1"
+    assert f"{both} reaches {sim.url}" in hint
     assert lines == ["POST /v1/messages 200", "POST /v1/messages 200"]
     assert sim.refusals == []
     assert "Canary" not in (tmp_path / "r.jsonl").read_text()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anthropic
 import httpx2
+import openai
 import pytest
 
 from tests.cli.servers import refused, server
@@ -57,12 +58,28 @@ def test_a_scenario_is_there_for_any_client_until_it_is_stopped(
         client.close()
         assert sim.stop(with_signal) == 0
         hint, *lines = sim.said
-    assert f"ANTHROPIC_BASE_URL={sim.url} " in hint
+    assert f"ANTHROPIC_BASE_URL={sim.url} or OPENAI_BASE_URL={sim.url}/v1 " in hint
     assert lines[0] == "POST /v1/messages 200"
     assert lines[1].startswith("POST /v1/messages 400 invalid_request_error: ")
     assert "temperatur" in lines[1]
     assert lines[2] == "GET /v1/models 404 not_found_error: Not Found"
     assert len(lines) == 3
+
+
+def test_a_scenario_is_there_for_clients_of_openai_as_well(folder: Path) -> None:
+    with server("simulate", "mine.toml", cwd=folder) as sim:
+        with openai.OpenAI(api_key="any", base_url=f"{sim.url}/v1") as client:
+            chat = client.chat.completions.create(
+                model="m", messages=[{"role": "user", "content": "Hi"}]
+            )
+            assert chat.choices[0].message.content == "You said: Hi"
+            assert client.responses.create(model="m", input="Hi").output_text == "You said: Hi"
+            with pytest.raises(openai.BadRequestError):
+                client.responses.create(model="m", input="")
+        assert sim.stop(signal.SIGINT) == 0
+        _, *lines = sim.said
+    assert lines[:2] == ["POST /v1/chat/completions 200", "POST /v1/responses 200"]
+    assert lines[2].startswith("POST /v1/responses 400 invalid_request_error: ")
 
 
 def test_a_shipped_scenario_is_found_by_its_name(folder: Path) -> None:

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midstream.simulator import Reply, Scenario, call, load, redacted, say, think
-from midstream.simulator.anthropic import answer, frames, message, pieces
+from midstream.simulator import Reply, Scenario, call, load, redacted, say, think, wires
+from midstream.simulator.answer import Answer, pieces
+from midstream.simulator.caching import PromptCache
+from midstream.simulator.play import Frame
 from midstream.simulator.scenario import Block
+from midstream.simulator.wires import MESSAGES
 
 Json = dict[str, Any]
 
@@ -19,6 +22,18 @@ THINKING = {"thinking": {"type": "adaptive"}}
 
 def script(*blocks: Block, **more: Any) -> Scenario:
     return Scenario(replies=[Reply(blocks)], **more)
+
+
+def answer(body: Json, scenario: Scenario) -> Answer:
+    return wires.answered(MESSAGES, body, scenario, PromptCache())
+
+
+def frames(sent: Answer, scenario: Scenario) -> list[Frame]:
+    return wires.frames(MESSAGES, MESSAGES.steps(sent, {}), scenario)
+
+
+def message(sent: Answer) -> Json:
+    return MESSAGES.message(sent, {})
 
 
 def events(scenario: Scenario, **more: Any) -> list[Json]:
@@ -194,7 +209,7 @@ def test_ids_differ_within_an_answer_and_between_conversations() -> None:
     scenario = script(call("a"), call("a"))
     other = {**ASK, "messages": [{"role": "user", "content": "Ho"}]}
     answers = answer(ASK, scenario), answer(other, scenario)
-    ids = [part.start["id"] for sent in answers for part in sent.parts]
+    ids = [block["id"] for sent in answers for block in message(sent)["content"]]
     assert len(set(ids)) == 4
     assert all(tool_id.startswith("toolu_sim_") for tool_id in ids)
 
@@ -206,7 +221,7 @@ def test_max_tokens_cuts_the_answer(limit: int) -> None:
     sent = answer({**ASK, "max_tokens": limit}, scenario)
     cut = limit < whole["usage"]["output_tokens"]
     assert sent.output_tokens == min(limit, whole["usage"]["output_tokens"])
-    assert sent.stop_reason == ("max_tokens" if cut else "tool_use")
+    assert sent.stop == ("max_tokens" if cut else "tool_use")
     assert (message(sent) == whole) is not cut
 
 

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from midstream.errors import ConfigurationError
-from midstream.simulator import Reply, Scenario, anthropic, call, load, say
+from midstream.simulator import Reply, Scenario, call, load, say, wires
 from midstream.simulator.faults import (
     KINDS,
     AnyFault,
@@ -56,7 +56,7 @@ WORDS = [
 
 def play(*faults: AnyFault, **more: Any) -> Play:
     scenario = Scenario(replies=[Reply([say("One two"), call("add", a=1)])], tokens_per_second=10)
-    return struck(anthropic.play({**ASK, **more}, scenario, SENT), faults, 1)
+    return struck(wires.play(wires.MESSAGES, {**ASK, **more}, scenario, SENT), faults, 1)
 
 
 def words(sent: Play) -> list[str]:
@@ -262,7 +262,7 @@ def test_lines_may_be_written_in_other_ways(fault: AnyFault, body: bytes) -> Non
 
 def test_other_line_ends_stay_inside_the_text() -> None:
     scenario = Scenario(replies=[Reply([say("\u2028\u2029\u0085")])])
-    assert "\u2028\u2029\u0085".encode() in anthropic.play(ASK, scenario, SENT).body
+    assert "\u2028\u2029\u0085".encode() in wires.play(wires.MESSAGES, ASK, scenario, SENT).body
 
 
 def test_a_compressed_body_can_be_read_event_by_event() -> None:

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from midstream import Agent, Session
 from midstream.events import RunEnded, RunEvent, TurnDiscarded, TurnStarted
 from midstream.simulator import Reply, Scenario, Simulator, call, load, say, simulator
-from midstream.simulator.anthropic import play
 from midstream.simulator.faults import (
     KINDS,
     AnyFault,
@@ -36,6 +35,7 @@ from midstream.simulator.faults import (
     Stop,
     Truncate,
 )
+from midstream.simulator.wires import MESSAGES, play
 from midstream.turn.retry import Backoff
 
 pytestmark = pytest.mark.anyio
@@ -180,7 +180,7 @@ async def test_what_is_broken_is_discarded_and_asked_for_again(fault: AnyFault, 
 
 async def test_a_cut_at_any_event_costs_an_attempt_and_no_payment() -> None:
     asked = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 99, "model": "m"}
-    events = play({**asked, "stream": True}, Scenario(replies=REPLIES), {}).frames
+    events = play(MESSAGES, {**asked, "stream": True}, Scenario(replies=REPLIES), {}).frames
     for event in range(1, len(events) + 1):
         world = World(Cut(event=event))
         await world.play()

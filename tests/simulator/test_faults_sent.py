@@ -36,7 +36,7 @@ from midstream.simulator.faults import (
     Stop,
     Truncate,
 )
-from midstream.simulator.play import PING, event_frame
+from midstream.simulator.wires import MESSAGES
 
 pytestmark = pytest.mark.anyio
 
@@ -178,7 +178,7 @@ async def test_a_cut_at_an_event_leaves_the_ones_before_it_whole() -> None:
 
 
 async def test_a_stall_may_be_full_of_pings() -> None:
-    ping = event_frame(0.0, PING).data
+    ping = MESSAGES.ping
     async with simulator(script(Stall(event=1, ping_s=0.001))) as sim:
         async with httpx2.AsyncClient(headers=HEADERS) as client:
             with anyio.fail_after(5):

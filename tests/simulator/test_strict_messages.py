@@ -1,18 +1,15 @@
 """Conversations: what the real API accepts is accepted, what it refuses is refused."""
 
-import copy
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from midstream.simulator import Reply, Scenario, call, say
-from midstream.simulator.anthropic import answer, message
 from midstream.simulator.shape import Refusal
 from midstream.simulator.signatures import sign
 from midstream.simulator.strict import problem
+from midstream.simulator.wires import MESSAGES, play
 from tests.simulator.requests import (
     ACCEPTED,
     ASK,
@@ -31,6 +28,7 @@ from tests.simulator.requests import (
     use,
     user,
 )
+from tests.simulator.twisted import twisted
 
 
 def verdict(body: Json, headers: dict[str, str] = HEADERS) -> tuple[int, str, str] | None:
@@ -220,23 +218,9 @@ def test_real_requests_are_accepted(captures: Path) -> None:
     }
 
 
-STRANGE: list[Any] = [None, True, -1, 1.5, "", "x", [], ["x"], [[]], [{}], {}, {"type": "text"}]
-
-
-def twisted(value: Any) -> Iterator[Any]:
-    """The value with one part of it, at any depth, replaced by something strange."""
-    yield from copy.deepcopy(STRANGE)
-    places: Any = range(len(value)) if isinstance(value, list) else ()
-    for place in value if isinstance(value, dict) else places:
-        for part in twisted(value[place]):
-            changed = copy.copy(value)
-            changed[place] = part
-            yield changed
-
-
 @pytest.mark.parametrize("body", ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_no_request_is_too_strange_to_refuse_or_to_answer(body: Json) -> None:
     script = Scenario(replies=[Reply([say("{prompt} {look.seen}"), call("look", at="{look}")])])
     for strange in twisted(body):
         refusal = problem(HEADERS, msgspec.json.encode(strange))
-        assert isinstance(refusal, Refusal) or message(answer(strange, script))
+        assert isinstance(refusal, Refusal) or play(MESSAGES, strange, script, {}).body

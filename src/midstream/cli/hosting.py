@@ -43,10 +43,11 @@ async def host(handler: Handler, address: tuple[str, int], hint: Callable[[str],
 
 
 def point(url: str, upstream: str = "") -> str:
-    """How a client is pointed at the server."""
+    """How a client is pointed at the server: as one of the provider's behind it, if it is known."""
+    anthropic, openai = f"ANTHROPIC_BASE_URL={url}", f"OPENAI_BASE_URL={url}/v1"
     if "openai" in upstream:
-        return f"OPENAI_BASE_URL={url}/v1"
-    return f"ANTHROPIC_BASE_URL={url}"
+        return openai
+    return anthropic if "anthropic" in upstream else f"{anthropic} or {openai}"
 
 
 def note(line: str) -> None:

@@ -24,7 +24,7 @@ PORT = 8765
 @click.option("--host", "name", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--pace", type=click.Choice(get_args(Pace)), help="Of a recording.")
 def command(script: str, port: int, name: str, pace: Pace | None) -> None:
-    """Answer any client from a script, until Ctrl-C.
+    """Answer any client of Anthropic's or OpenAI's API from a script, until Ctrl-C.
 
     The script is a scenario (a .toml file, or the name of a shipped one), a recording made by
     midstream record, or an .sse file: the body of every answer.

@@ -1,4 +1,6 @@
-"""A provider that does what a script says, over a real socket: a strict stand-in for Anthropic's.
+"""A provider that does what a script says, over a real socket: a strict stand-in for real ones.
+
+It speaks Anthropic's Messages and OpenAI's Chat Completions and Responses.
 
 async with simulator([Reply([say("Hello.")])]) as provider:
     ...  # provider.url, provider.requests

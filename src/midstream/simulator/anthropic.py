@@ -1,216 +1,188 @@
-"""A reply on Anthropic's wire: server-sent events with the time of each, or one JSON message.
+"""Anthropic's Messages wire: an answer as server-sent events or as one message, and its errors."""
 
-Tokens are estimated: a piece of text that is sent is one token, and four characters of the
-request are one. Answers are a pure function of request and script, ids included, so that the
-same request gets the same answer.
-"""
-
-import hashlib
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 
-from midstream.simulator.facts import Facts
-from midstream.simulator.play import PING, Frame, Json, Play, event_frame
-from midstream.simulator.scenario import Block, Scenario
-from midstream.simulator.server import EVENT_STREAM
+from midstream.simulator.answer import Answer, Asked, Kind, Part, tokens_of
+from midstream.simulator.caching import Prompt, marked
+from midstream.simulator.play import Frame, Step, event_frame
+from midstream.simulator.shape import Json, Refusal
 from midstream.simulator.signatures import sign
+from midstream.simulator.strict import problem
 
-# Words, numbers and signs with the blanks before them: in prose some four characters.
-_PIECE = re.compile(r"\s*\w{1,8}|\s*[^\w\s]{1,4}|\s+")
+PING: Final[Json] = {"type": "ping"}
 
-
-class Part(Struct, frozen=True):
-    """One content block as it is sent: what it starts as, and what is added to it."""
-
-    start: Json
-    deltas: list[Json]
-
-    @property
-    def tokens(self) -> int:
-        return sum(map(cost, self.deltas))
-
-
-class Answer(Struct, frozen=True):
-    id: str
-    model: str
-    parts: list[Part]
-    stop_reason: str
-    input_tokens: int
-
-    @property
-    def output_tokens(self) -> int:
-        return sum(part.tokens for part in self.parts)
-
-    @property
-    def thinking_tokens(self) -> int:
-        return sum(part.tokens for part in self.parts if part.start["type"] == "thinking")
+# The API's word for a status, and for the kind that is not here.
+KINDS: Final = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+# Words of other wires that a scenario may stop with.
+STOPS: Final = {"content_filter": "refusal", "length": "max_tokens"}
 
 
-def answer(body: Json, scenario: Scenario) -> Answer:
-    """What the script answers to a request that is known to be valid."""
-    facts = scenario.facts(body["messages"])
-    reply = scenario.reply(facts)
-    digest = hashlib.blake2b(msgspec.json.encode(body["messages"]), digest_size=9).hexdigest()
-    content = list(_content(reply.blocks, facts, body.get("thinking"), digest))
-    parts, cut = _limited([_part(block) for block in content], body["max_tokens"])
-    return Answer(
-        id=f"msg_sim_{digest}",
-        model=scenario.model or body["model"],
-        parts=parts,
-        stop_reason="max_tokens" if cut else reply.stop_reason,
-        input_tokens=_input_tokens(body),
-    )
+class Messages:
+    """`POST /v1/messages`."""
+
+    request_id = "request-id"
+    ping = event_frame(0.0, PING).data
+
+    # -- the answer ----------------------------------------------------------------------------
+
+    def problem(self, headers: Mapping[str, str], body: bytes) -> Refusal | None:
+        return problem(headers, body)
+
+    def asked(self, body: Json) -> Asked:
+        thinking: Json = body.get("thinking") or {"type": "disabled"}
+        return Asked(
+            messages=body["messages"],
+            model=body["model"],
+            max_tokens=body["max_tokens"],
+            thinking=thinking["type"] != "disabled",
+            omitted=thinking.get("display") == "omitted",
+            must_think=thinking["type"] == "enabled",
+        )
+
+    def prompt(self, body: Json) -> Prompt:
+        tokens = tokens_of(body["messages"], body.get("system"), body.get("tools"))
+        return marked(body, tokens)
+
+    def steps(self, sent: Answer, body: Json) -> Iterator[Step]:
+        yield {"type": "message_start", "message": _opening(sent)}, 0
+        for index, part in enumerate(sent.parts):
+            start, deltas = _start(part, sent), list(_deltas(part))
+            yield {"type": "content_block_start", "index": index, "content_block": start}, 0
+            if index == 0:
+                yield PING, 0
+            for delta, tokens in deltas:
+                yield {"type": "content_block_delta", "index": index, "delta": delta}, tokens
+            yield {"type": "content_block_stop", "index": index}, 0
+        yield {"type": "message_delta", "delta": _stop(sent), "usage": _final_usage(sent)}, 0
+        yield {"type": "message_stop"}, 0
+
+    def message(self, sent: Answer, body: Json) -> Json:
+        opening, content = _opening(sent), [_whole(part, sent) for part in sent.parts]
+        usage = {**opening["usage"], **_final_usage(sent)}
+        return {**opening, "content": content, **_stop(sent), "usage": usage}
+
+    def frame(self, at_s: float, event: Json) -> Frame:
+        return event_frame(at_s, event)
+
+    # -- errors --------------------------------------------------------------------------------
+
+    def usual(self, status: int) -> Refusal:
+        usual = "invalid_request_error" if 400 <= status < 500 else "api_error"
+        return Refusal(status, KINDS.get(status, usual), "The scenario says so.")
+
+    def error(self, refusal: Refusal, request_id: str) -> Json:
+        return {
+            "type": "error",
+            "error": {"type": refusal.kind, "message": refusal.message},
+            "request_id": request_id,
+        }
+
+    def overloaded(self) -> Refusal:
+        return Refusal(529, "overloaded_error", "Overloaded")
+
+    def failure(self, refusal: Refusal, request_id: str, before: Sequence[Json]) -> list[Json]:
+        return [self.error(refusal, request_id)]
+
+    # -- faults --------------------------------------------------------------------------------
+
+    def renamed(self, event: Json) -> Json:
+        if event["type"] != "message_start":
+            return event
+        message = event["message"]
+        return {**event, "message": {**message, "id": f"{message['id']}_again"}}
+
+    def called(self, event: Json) -> int | None:
+        called = event.get("content_block", {}).get("type") == "tool_use"
+        return event["index"] if called else None
+
+    def fragment(self, event: Json, call: int) -> str | None:
+        fragment: str | None = event.get("delta", {}).get("partial_json")
+        return fragment if event.get("index") == call else None
+
+    def with_fragment(self, event: Json, fragment: str) -> Json:
+        return {**event, "delta": {**event["delta"], "partial_json": fragment}}
+
+    def closes(self, event: Json, call: int) -> bool:
+        return event == {"type": "content_block_stop", "index": call}
+
+    def retold(self, event: Json, call: int, arguments: str) -> Json:
+        return event
+
+    stops: tuple[str, ...] = ("message_delta",)
+
+    def stopped(self, event: Json, reason: str | None, missing: bool) -> Json:
+        delta = {**event["delta"], "stop_reason": reason}
+        if missing:
+            del delta["stop_reason"]
+        return {**event, "delta": delta}
 
 
-def play(body: Json, scenario: Scenario, headers: Mapping[str, str]) -> Play:
-    """The answer to a request that is known to be valid, in the way it asked for.
-
-    Args:
-        headers: those that every answer has.
-    """
-    sent = answer(body, scenario)
-    if body.get("stream"):
-        return Play(list(frames(sent, scenario)), {**EVENT_STREAM, **headers})
-    whole = msgspec.json.encode(message(sent))
-    kind = {"content-type": "application/json"}
-    return Play([Frame(0.0, (whole,))], {**kind, **headers}, length=len(whole))
-
-
-def frames(sent: Answer, scenario: Scenario) -> Iterator[Frame]:
-    """The answer as server-sent events.
-
-    Each token's time is counted from the request, not from the token before it, so that a slow
-    reader or a busy machine does not change the pace.
-    """
-    tokens = 0
-
-    def frame(event: Json) -> Frame:
-        pace_s = tokens / scenario.tokens_per_second if scenario.tokens_per_second else 0.0
-        return event_frame(scenario.ttft + pace_s, event)
-
-    yield frame({"type": "message_start", "message": _opening(sent)})
-    for index, part in enumerate(sent.parts):
-        yield frame({"type": "content_block_start", "index": index, "content_block": part.start})
-        if index == 0:
-            yield frame(PING)
-        for delta in part.deltas:
-            yield frame({"type": "content_block_delta", "index": index, "delta": delta})
-            tokens += cost(delta)
-        yield frame({"type": "content_block_stop", "index": index})
-    yield frame({"type": "message_delta", "delta": _stop(sent), "usage": _final_usage(sent)})
-    yield frame({"type": "message_stop"})
+def _start(part: Part, sent: Answer) -> Json:
+    match part.kind:
+        case Kind.TEXT:
+            return {"type": "text", "text": ""}
+        case Kind.THOUGHT:
+            return {"type": "thinking", "thinking": "", "signature": ""}
+        case Kind.REDACTED:
+            return {"type": "redacted_thinking", "data": sign("redacted", part.thought)}
+        case Kind.CALL:
+            call_id = f"toolu_sim_{sent.digest}_{part.place}"
+            return {"type": "tool_use", "id": call_id, "name": part.name, "input": {}}
 
 
-def message(sent: Answer) -> Json:
-    """The answer as one JSON message, for those who do not stream."""
-    content = [_whole(part) for part in sent.parts]
-    return {**_opening(sent), "content": content, **_stop(sent), "usage": _final_usage(sent)}
-
-
-def pieces(text: str) -> list[str]:
-    """The text in token-like pieces, which join to the text."""
-    return _PIECE.findall(text)
-
-
-def cost(delta: Mapping[str, Any]) -> int:
-    """A delta's tokens: the signature is not written by the model, nor is an empty fragment."""
-    return 0 if delta["type"] == "signature_delta" or delta.get("partial_json") == "" else 1
-
-
-def _content(
-    blocks: Any, facts: Facts, thinking: Mapping[str, Any] | None, digest: str
-) -> Iterator[Json]:
-    asked = thinking is not None and thinking["type"] != "disabled"
-    omitted = thinking is not None and thinking.get("display") == "omitted"
-    thoughts = 0
-    if thinking is not None and thinking["type"] == "enabled" and _calls_unthinkingly(blocks):
-        # With a budget the API thinks before it calls, and wants the thought back.
-        blocks = [Block(thinking="The script has no thoughts; this one stands in."), *blocks]
-    for number, block in enumerate(blocks):
-        match block:
-            case Block(text=str(text)):
-                yield {"type": "text", "text": facts.fill(text)}
-            case Block(call=str(name)):
-                arguments = facts.fill_in(block.input or {})
-                tool_id = f"toolu_sim_{digest}_{number}"
-                yield {"type": "tool_use", "id": tool_id, "name": name, "input": arguments}
-            case Block(thinking=str(text)) if asked:
-                shown = "" if omitted else facts.fill(text)
-                yield {"type": "thinking", "thinking": shown, "signature": sign(shown, thoughts)}
-                thoughts += 1
-            case Block(redacted=True) if asked:
-                yield {"type": "redacted_thinking", "data": sign("redacted", thoughts)}
-                thoughts += 1
-            case _:
-                pass
-
-
-def _calls_unthinkingly(blocks: Any) -> bool:
-    thinks = any(block.thinking is not None or block.redacted for block in blocks)
-    return not thinks and any(block.call is not None for block in blocks)
-
-
-def _part(block: Json) -> Part:
-    match block:
-        case {"type": "text", "text": str(text)}:
-            deltas = [{"type": "text_delta", "text": piece} for piece in pieces(text)]
-            return Part({**block, "text": ""}, deltas)
-        case {"type": "thinking", "thinking": str(text), "signature": str(signature)}:
-            deltas = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(text)]
-            signed = {"type": "signature_delta", "signature": signature}
-            return Part({**block, "thinking": "", "signature": ""}, [*deltas, signed])
-        case {"type": "tool_use", "input": arguments}:
+def _deltas(part: Part) -> Iterator[Step]:
+    match part.kind:
+        case Kind.TEXT:
+            for piece in part.pieces:
+                yield {"type": "text_delta", "text": piece}, 1
+        case Kind.THOUGHT:
+            for piece in part.pieces:
+                yield {"type": "thinking_delta", "thinking": piece}, 1
+            if part.whole:  # the signature is not written by the model
+                yield {"type": "signature_delta", "signature": sign(part.text, part.thought)}, 0
+        case Kind.CALL:
             # The API opens every input with an empty fragment, and leaves an empty one at that.
-            text = msgspec.json.format(msgspec.json.encode(arguments), indent=0).decode()
-            fragments = ["", *(pieces(text) if arguments else [])]
-            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in fragments]
-            return Part({**block, "input": {}}, deltas)
-        case _:
-            return Part(block, [])
+            yield {"type": "input_json_delta", "partial_json": ""}, 0
+            for piece in part.pieces:
+                yield {"type": "input_json_delta", "partial_json": piece}, 1
+        case Kind.REDACTED:
+            pass
 
 
-def _limited(parts: list[Part], max_tokens: int) -> tuple[list[Part], bool]:
-    """The parts that `max_tokens` has room for, and whether anything was cut off."""
-    kept: list[Part] = []
-    for part in parts:
-        room = max_tokens - sum(earlier.tokens for earlier in kept)
-        if part.tokens <= room:
-            kept.append(part)
-            continue
-        if room > 0:
-            # The costly deltas come in one run, which an empty fragment may precede.
-            free = sum(delta.get("partial_json") == "" for delta in part.deltas)
-            kept.append(Part(part.start, part.deltas[: room + free]))
-        return kept, True
-    return kept, False
-
-
-def _whole(part: Part) -> Json:
-    match part.start["type"]:
-        case "text":
-            return {**part.start, "text": "".join(delta["text"] for delta in part.deltas)}
-        case "thinking":
-            thoughts = "".join(delta.get("thinking", "") for delta in part.deltas)
-            signature = "".join(delta.get("signature", "") for delta in part.deltas)
-            return {**part.start, "thinking": thoughts, "signature": signature}
-        case "tool_use":
-            text = "".join(delta["partial_json"] for delta in part.deltas)
-            try:
-                return {**part.start, "input": msgspec.json.decode(text or "{}")}
-            except msgspec.DecodeError:  # cut by max_tokens
-                return part.start
-        case _:
-            return part.start
+def _whole(part: Part, sent: Answer) -> Json:
+    start = _start(part, sent)
+    match part.kind:
+        case Kind.TEXT:
+            return {**start, "text": part.text}
+        case Kind.THOUGHT:
+            signature = sign(part.text, part.thought) if part.whole else ""
+            return {**start, "thinking": part.text, "signature": signature}
+        case Kind.CALL if part.whole and part.pieces:
+            return {**start, "input": msgspec.json.decode(part.text)}
+        case Kind.CALL | Kind.REDACTED:
+            return start
 
 
 def _opening(sent: Answer) -> Json:
+    written = {
+        "ephemeral_5m_input_tokens": sent.input.written_5m,
+        "ephemeral_1h_input_tokens": sent.input.written_1h,
+    }
     return {
         "model": sent.model,
-        "id": sent.id,
+        "id": f"msg_sim_{sent.digest}",
         "type": "message",
         "role": "assistant",
         "content": [],
@@ -219,7 +191,7 @@ def _opening(sent: Answer) -> Json:
         "stop_details": None,
         "usage": {
             **_read(sent),
-            "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+            "cache_creation": written,
             "output_tokens": 1,
             "service_tier": "standard",
             "inference_geo": "not_available",
@@ -228,9 +200,10 @@ def _opening(sent: Answer) -> Json:
 
 
 def _stop(sent: Answer) -> Json:
+    reason = STOPS.get(sent.stop, sent.stop)
     refused = {"type": "refusal", "category": None, "explanation": None}
-    details = refused if sent.stop_reason == "refusal" else None
-    return {"stop_reason": sent.stop_reason, "stop_sequence": None, "stop_details": details}
+    details = refused if reason == "refusal" else None
+    return {"stop_reason": reason, "stop_sequence": None, "stop_details": details}
 
 
 def _final_usage(sent: Answer) -> Json:
@@ -240,10 +213,8 @@ def _final_usage(sent: Answer) -> Json:
 
 
 def _read(sent: Answer) -> Json:
-    cached = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
-    return {"input_tokens": sent.input_tokens, **cached}
-
-
-def _input_tokens(body: Json) -> int:
-    read = [body["messages"], body.get("system"), body.get("tools")]
-    return -(-len(msgspec.json.encode(read).decode()) // 4)
+    return {
+        "input_tokens": sent.input.fresh,
+        "cache_creation_input_tokens": sent.input.written_5m + sent.input.written_1h,
+        "cache_read_input_tokens": sent.input.cached,
+    }

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-Json = dict[str, Any]
+from midstream.simulator.shape import Json, Refusal
+
+# An event, and how many tokens the model writes for it.
+Step = tuple[Json, int]
 
 # Where in a stream: the first event is 1, the last is -1; a name is the first event of that name;
 # "end" is after the last one.
@@ -33,11 +36,13 @@ class Frame(Struct, frozen=True):
         at_s: when it is due, in seconds from the request.
         writes: its bytes; each piece is one write, and one chunk where the body is chunked.
         event: what it says; None if it is no event.
+        name: what faults call it; none if it is no event.
     """
 
     at_s: float
     writes: tuple[bytes, ...]
     event: Json | None = None
+    name: str = ""
 
     @property
     def data(self) -> bytes:
@@ -52,10 +57,73 @@ class Spot(Struct, frozen=True):
     offset: int
 
 
+class Grammar(Protocol):
+    """What faults must know of a wire.
+
+    Attributes:
+        request_id: the header that says which request this was.
+        ping: what is sent to keep a connection open.
+        stops: the names of the events that say why the answer stopped; it has one of them.
+    """
+
+    request_id: str
+    ping: bytes
+    stops: tuple[str, ...]
+
+    def frame(self, at_s: float, event: Json) -> Frame:
+        """An event in the form in which servers send it."""
+        ...
+
+    def usual(self, status: int) -> Refusal:
+        """What the API says with a status."""
+        ...
+
+    def overloaded(self) -> Refusal:
+        """What the API says when it has too much to do."""
+        ...
+
+    def error(self, refusal: Refusal, request_id: str) -> Json:
+        """An error as the body of an answer."""
+        ...
+
+    def failure(self, refusal: Refusal, request_id: str, before: Sequence[Json]) -> list[Json]:
+        """An error as the last events of a stream, behind those `before`."""
+        ...
+
+    def renamed(self, event: Json) -> Json:
+        """The event as one of another message."""
+        ...
+
+    def called(self, event: Json) -> int | None:
+        """The number of the call that begins with the event, as this wire counts."""
+        ...
+
+    def fragment(self, event: Json, call: int) -> str | None:
+        """What the event adds to the arguments of a call."""
+        ...
+
+    def with_fragment(self, event: Json, fragment: str) -> Json:
+        """Such an event with something else to add."""
+        ...
+
+    def closes(self, event: Json, call: int) -> bool:
+        """Whether the event says that the call is whole."""
+        ...
+
+    def retold(self, event: Json, call: int, arguments: str) -> Json:
+        """An event that repeats the arguments of a call, with others in their place."""
+        ...
+
+    def stopped(self, event: Json, reason: str | None, missing: bool) -> Json:
+        """The event that says why the answer stopped, with another reason, or without one."""
+        ...
+
+
 class Play(Struct, frozen=True):
     """One answer.
 
     Attributes:
+        wire: the language that it is in.
         status: None: not even a status line is sent.
         head_s: when status and headers are due, in seconds from the request.
         length: what `content-length` says; None: the body is chunked.
@@ -63,6 +131,7 @@ class Play(Struct, frozen=True):
         faults: the kinds of those that made it what it is.
     """
 
+    wire: Grammar
     frames: Sequence[Frame]
     headers: Mapping[str, str]
     status: int | None = 200
@@ -75,6 +144,10 @@ class Play(Struct, frozen=True):
     @property
     def body(self) -> bytes:
         return b"".join(frame.data for frame in self.frames)
+
+    @property
+    def request_id(self) -> str:
+        return self.headers.get(self.wire.request_id, "")
 
     def rewritten(self, frames: Sequence[Frame]) -> "Play":
         """The answer with another body; its length is as true or as wrong as it was."""
@@ -91,16 +164,16 @@ class Play(Struct, frozen=True):
         Raises:
             Misplaced: there is no such event.
         """
-        kinds = [frame.event["type"] if frame.event else "" for frame in self.frames]
-        count = len(kinds)
-        if not any(kinds):
+        names = [frame.name for frame in self.frames]
+        count = len(names)
+        if not any(names):
             raise Misplaced(f"there is no event {event!r}: this answer is no stream")
         if event == "end":
             return count
         if isinstance(event, int) and 1 <= abs(event) <= count:
             return event - 1 if event > 0 else count + event
-        if event in kinds:
-            return kinds.index(str(event))
+        if event in names:
+            return names.index(str(event))
         raise Misplaced(
             f"there is no event {event!r}: this answer has {count}, so take 1 to {count},"
             f" -{count} to -1, or the name of one"
@@ -160,18 +233,6 @@ class Play(Struct, frozen=True):
 
 
 def event_frame(at_s: float, event: Json) -> Frame:
-    """An event in the form in which servers send it."""
-    data = msgspec.json.encode(event)
-    return Frame(at_s, (b"event: %b\ndata: %b\n\n" % (event["type"].encode(), data),), event)
-
-
-def error(kind: str, text: str, request_id: str) -> Json:
-    """An error as the API words it, in a stream or as a body."""
-    return {
-        "type": "error",
-        "error": {"type": kind, "message": text},
-        "request_id": request_id,
-    }
-
-
-PING: Json = {"type": "ping"}
+    """An event whose type is its name as well."""
+    name, data = event["type"], msgspec.json.encode(event)
+    return Frame(at_s, (b"event: %b\ndata: %b\n\n" % (name.encode(), data),), event, name)

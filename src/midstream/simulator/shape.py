@@ -12,11 +12,13 @@ Fields = Mapping[str, type]
 
 
 class Refusal(Struct, frozen=True):
-    """What the API answers in place of a message."""
+    """What the API answers in place of a message. Only some wires have a `param` and a `code`."""
 
     status: int
     kind: str
     message: str
+    param: str | None = None
+    code: str | None = None
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
@@ -52,22 +54,39 @@ _EXPECTED: Final[Mapping[type, tuple[tuple[type, ...], str]]] = {
 }
 
 
-def misfits(value: Json, fields: Fields, path: str) -> Iterator[Refusal]:
-    """What is wrong with an object's fields: absent, of another type, or unknown."""
-    for name, kind in fields.items():
-        given = value.get(name.removesuffix("?"))
-        where = path + name.removesuffix("?")
-        if given is None and not name.endswith("?"):
-            yield invalid(f"{where}: Field required")
+class Misfit(Struct, frozen=True):
+    """A field that does not fit: absent, of another type than `wanted`, or unknown."""
+
+    name: str
+    given: Any = None
+    wanted: type | None = None
+
+
+def fields_that_misfit(value: Json, fields: Fields) -> Iterator[Misfit]:
+    for marked, kind in fields.items():
+        name = marked.removesuffix("?")
+        given = value.get(name)
+        if given is None and name == marked:
+            yield Misfit(name, wanted=kind)
         if given is None or kind is object:
             continue
-        types, words = _EXPECTED[kind]
+        types, _ = _EXPECTED[kind]
         if not isinstance(given, types) or (isinstance(given, bool) and kind is not bool):
-            yield invalid(f"{where}: Input should be {words}")
+            yield Misfit(name, given, kind)
     known = {name.removesuffix("?") for name in fields}
-    for name in value:
-        if name not in known:
-            yield invalid(f"{path}{name}: Extra inputs are not permitted")
+    yield from (Misfit(name, value[name]) for name in value if name not in known)
+
+
+def misfits(value: Json, fields: Fields, path: str) -> Iterator[Refusal]:
+    """What is wrong with an object's fields: absent, of another type, or unknown."""
+    for misfit in fields_that_misfit(value, fields):
+        where = path + misfit.name
+        if misfit.wanted is None:
+            yield invalid(f"{where}: Extra inputs are not permitted")
+        elif misfit.given is None:
+            yield invalid(f"{where}: Field required")
+        else:
+            yield invalid(f"{where}: Input should be {_EXPECTED[misfit.wanted][1]}")
 
 
 def untagged(kind: object, table: Mapping[str, Fields], path: str) -> Iterator[Refusal]:

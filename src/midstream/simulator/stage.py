@@ -9,12 +9,14 @@ from typing import Any
 
 import anyio
 
-from midstream.simulator import anthropic, strict
+from midstream.simulator.bodies import decode
+from midstream.simulator.caching import PromptCache
 from midstream.simulator.faults import struck
-from midstream.simulator.play import PING, End, Misplaced, Play, error, event_frame
+from midstream.simulator.play import End, Misplaced, Play
 from midstream.simulator.scenario import Reply, Scenario, load
 from midstream.simulator.server import ClientLeft, Exchange, Request, respond_json, serve
 from midstream.simulator.shape import Refusal, invalid
+from midstream.simulator.wires import MESSAGES, WIRES, Wire, play
 
 Script = Scenario | Sequence[Reply] | str | Path
 
@@ -23,8 +25,10 @@ class Simulator:
     """A provider that plays a scenario.
 
     Attributes:
-        url: where it listens; the API is below it, at `/v1/messages`.
+        url: where it listens. Clients of Anthropic's API are given this, those of OpenAI's this
+            and `/v1`.
         requests: the bodies of the requests so far, refused ones included, if they were JSON.
+        paths: where each of `requests` was sent, such as `/v1/messages`.
         refusals: what was refused.
     """
 
@@ -33,47 +37,55 @@ class Simulator:
         self._name = str(script) if isinstance(script, str | Path) else "the scenario"
         self.url = ""
         self.requests: list[dict[str, Any]] = []
+        self.paths: list[str] = []
         self.refusals: list[Refusal] = []
         self._asked = 0
+        self._cache = PromptCache()
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one request; what `serve` wants."""
         asked_s = anyio.current_time()
         self._asked += 1
-        request_id = f"req_sim_{self._asked:06}"
-        play = self._play(exchange.request, request_id)
-        if isinstance(play, Refusal):
-            self.refusals.append(play)
-            body = error(play.kind, play.message, request_id)
-            headers = {"request-id": request_id, "x-should-retry": "false"}
-            await respond_json(exchange, play.status, body, headers)
+        path = exchange.request.path.partition("?")[0]
+        wire = WIRES.get(path)
+        # Who asks for something else is told so in a form that clients of all wires can read.
+        spoken = wire or MESSAGES
+        named = {spoken.request_id: f"req_sim_{self._asked:06}"}
+        nowhere = Refusal(404, "not_found_error", "Not Found")
+        answer = self._answer(wire, exchange.request, named) if wire else nowhere
+        if isinstance(answer, Refusal):
+            self.refusals.append(answer)
+            body = spoken.error(answer, named[spoken.request_id])
+            headers = {**named, "x-should-retry": "false"}
+            await respond_json(exchange, answer.status, body, headers)
         else:
-            await perform(play, exchange, asked_s)
+            await perform(answer, exchange, asked_s)
 
-    def _play(self, request: Request, request_id: str) -> Play | Refusal:
-        body = self._read(request)
+    def _answer(self, wire: Wire, request: Request, named: dict[str, str]) -> Play | Refusal:
+        body = self._read(wire, request)
         if isinstance(body, Refusal):
             return body
         date = format_datetime(datetime.now(UTC), usegmt=True)
-        headers = {"request-id": request_id, "date": date}
-        play = anthropic.play(body, self.scenario, headers)
+        plain = play(wire, body, self.scenario, {**named, "date": date}, self._cache)
         try:
-            return struck(play, self.scenario.faults, len(self.requests))
+            sent = struck(plain, self.scenario.faults, len(self.requests))
         except Misplaced as misplaced:
             return invalid(f"{self._name}: {misplaced}")
+        if sent.status == 200:  # else the model has not read it
+            self._cache.keep(wire.prompt(body))
+        return sent
 
-    def _read(self, request: Request) -> dict[str, Any] | Refusal:
-        if request.path.partition("?")[0] != "/v1/messages":
-            return Refusal(404, "not_found_error", "Not Found")
+    def _read(self, wire: Wire, request: Request) -> dict[str, Any] | Refusal:
         if request.method != "POST":
             return Refusal(405, "invalid_request_error", "Method Not Allowed")
         try:
-            body = strict.decode(request.body)
+            body = decode(request.body)
         except ValueError:
             body = {}  # refused for what it is
         else:
             self.requests.append(body)
-        return strict.problem(request.headers, request.body) or body
+            self.paths.append(request.path.partition("?")[0])
+        return wire.problem(request.headers, request.body) or body
 
 
 @asynccontextmanager
@@ -121,13 +133,13 @@ async def perform(play: Play, exchange: Exchange, asked_s: float) -> None:
         case End.RESET:
             await exchange.reset()
         case End.STALL:
-            await _stall(exchange, play.ping_s)
+            await _stall(exchange, play)
 
 
-async def _stall(exchange: Exchange, ping_s: float) -> None:
+async def _stall(exchange: Exchange, play: Play) -> None:
     """Keep a client waiting until it leaves, which is then raised as `ClientLeft`."""
-    while ping_s:
-        await anyio.sleep(ping_s)
-        await exchange.send(event_frame(0.0, PING).data)
+    while play.ping_s:
+        await anyio.sleep(play.ping_s)
+        await exchange.send(play.wire.ping)
     await exchange.client_left()
     raise ClientLeft

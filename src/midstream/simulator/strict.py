@@ -9,8 +9,7 @@ though some models take it: a `system` message inside the conversation.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import msgspec
-
+from midstream.simulator.bodies import MAX_BODY, decode
 from midstream.simulator.conversation import faults, retired
 from midstream.simulator.shape import (
     BETA_REQUEST,
@@ -24,7 +23,6 @@ from midstream.simulator.shape import (
     Refusal,
     invalid,
     is_list,
-    is_object,
     misfits,
     objects,
     tag_of,
@@ -32,8 +30,6 @@ from midstream.simulator.shape import (
 )
 
 VERSIONS: Final = ("2023-06-01", "2026-10-21")
-MAX_BODY: Final = 32 * 1024 * 1024
-MAX_DEPTH: Final = 200
 MAX_BREAKPOINTS: Final = 4
 _THINKING_DOCS: Final = "https://docs.claude.com/en/docs/build-with-claude/extended-thinking"
 
@@ -47,39 +43,8 @@ def problem(headers: Mapping[str, str], body: bytes) -> Refusal | None:
     try:
         request = decode(body)
     except ValueError as error:
-        return invalid(str(error))
+        return invalid(f"The request body is not valid JSON: {error}")
     return next(_request(request, headers), None)
-
-
-def decode(body: bytes) -> Json:
-    """The request as JSON.
-
-    Raises:
-        ValueError: it is none, or no object, or too deep.
-    """
-    try:
-        request: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"The request body is not valid JSON: {error}") from error
-    if not is_object(request):
-        raise ValueError("The request body is not valid JSON: it is not an object")
-    if _depth(request) > MAX_DEPTH:
-        raise ValueError("The request body is not valid JSON: recursion limit exceeded")
-    return request
-
-
-def _depth(value: Any) -> int:
-    depth, level = 0, [value]
-    while level:
-        depth += 1
-        level = [child for parent in level for child in _children(parent)]
-    return depth
-
-
-def _children(value: Any) -> list[Any]:
-    if is_object(value):
-        return list(value.values())
-    return value if is_list(value) else []
 
 
 def _headers(headers: Mapping[str, str]) -> Iterator[Refusal]:
@@ -196,7 +161,7 @@ def _breakpoints(request: Json) -> Iterator[Refusal]:
     contents = [message["content"] for message in request["messages"]]
     places = [request.get("system"), request.get("tools"), *contents]
     blocks = [block for place in places if is_list(place) for block in objects(place)]
-    found = sum(bool(block.get("cache_control")) for block in blocks)
+    found = sum(bool(block.get("cache_control")) for block in [request, *blocks])
     if found > MAX_BREAKPOINTS:
         yield invalid(
             f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided."

@@ -6,21 +6,10 @@ from email.utils import format_datetime, parsedate_to_datetime
 import msgspec
 from msgspec.structs import replace
 
-from midstream.simulator.faults.fault import Fault
+from midstream.simulator.faults.fault import Fault, worded
 from midstream.simulator.limits import check_headers, check_number
-from midstream.simulator.play import End, Frame, Misplaced, Play, error
+from midstream.simulator.play import End, Frame, Misplaced, Play
 
-# The API's word for a status, and for the kind that is not here.
-KINDS = {
-    401: "authentication_error",
-    402: "billing_error",
-    403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    504: "timeout_error",
-    529: "overloaded_error",
-}
 BODILESS = frozenset({204, 304})
 PAGE = "<!doctype html>\n<html><body><h1>Please log in</h1></body></html>\n"
 
@@ -35,6 +24,7 @@ class Status(Fault, frozen=True):
         retry_after_date: the same header as a date, so many seconds from the request.
         retry_after_ms: milliseconds, in a header of its own.
         should_retry: the header `x-should-retry`.
+        code: what OpenAI's wires say beside the type.
     """
 
     status: int
@@ -44,6 +34,7 @@ class Status(Fault, frozen=True):
     retry_after_date: float | None = None
     retry_after_ms: float | None = None
     should_retry: bool | None = None
+    code: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,9 +45,8 @@ class Status(Fault, frozen=True):
             check_number(name, getattr(self, name))
 
     def applied(self, play: Play) -> Play:
-        usual = "invalid_request_error" if 400 <= self.status < 500 else "api_error"
-        kind = self.type or KINDS.get(self.status, usual)
-        body = error(kind, self.message, play.headers.get("request-id", ""))
+        said = worded(play.wire.usual(self.status), self.type, self.code)
+        body = play.wire.error(replace(said, message=self.message), play.request_id)
         answered = _answered(play, self.status, "application/json", msgspec.json.encode(body))
         return replace(answered, headers={**answered.headers, **self._advice(play)})
 

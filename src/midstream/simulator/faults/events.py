@@ -1,20 +1,12 @@
 """Faults of the stream's events: missing, doubled, in another order, or odd in what they say."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from midstream.simulator.faults.fault import Fault
-from midstream.simulator.play import (
-    EventPlace,
-    Frame,
-    Json,
-    Misplaced,
-    Play,
-    error,
-    event_frame,
-)
+from midstream.simulator.faults.fault import Fault, worded
+from midstream.simulator.play import EventPlace, Frame, Grammar, Misplaced, Play
+from midstream.simulator.shape import Json
 
 
 class Drop(Fault, frozen=True):
@@ -69,7 +61,10 @@ class Restart(Fault, frozen=True):
     def applied(self, play: Play) -> Play:
         place = play.place(self.event)
         later_s = play.due_s(place) - play.frames[0].at_s
-        again = [replace(_renamed(frame), at_s=frame.at_s + later_s) for frame in play.frames]
+        again = [
+            replace(_changed(play.wire, frame, play.wire.renamed), at_s=frame.at_s + later_s)
+            for frame in play.frames
+        ]
         return play.rewritten([*play.frames[:place], *again])
 
 
@@ -77,18 +72,25 @@ class Error(Fault, frozen=True):
     """The provider's own error, before an event; nothing follows it, and the body ends in peace.
 
     Attributes:
-        type: such as `api_error` or `rate_limit_error`, or one that nobody has heard of.
+        type: such as `api_error` or `rate_limit_error`, or one that nobody has heard of; without
+            it, what the API says when it is overloaded.
+        code: what OpenAI's wires say beside the type.
     """
 
     event: EventPlace = 1
-    type: str = "overloaded_error"
-    message: str = "Overloaded"
+    type: str | None = None
+    message: str | None = None
+    code: str | None = None
 
     def applied(self, play: Play) -> Play:
         place = play.place(self.event)
-        said = error(self.type, self.message, play.headers.get("request-id", ""))
-        last = event_frame(play.due_s(place), said)
-        return play.rewritten([*play.frames[:place], last])
+        usual = play.wire.overloaded()
+        said = worded(usual, self.type, self.code)
+        said = replace(said, message=self.message or usual.message)
+        before = [frame.event for frame in play.frames[:place] if frame.event]
+        events = play.wire.failure(said, play.request_id, before)
+        last = [play.wire.frame(play.due_s(place), event) for event in events]
+        return play.rewritten([*play.frames[:place], *last])
 
 
 class Truncate(Fault, frozen=True):
@@ -112,30 +114,32 @@ class Truncate(Fault, frozen=True):
             raise ValueError("`keep` is a number of characters")
 
     def applied(self, play: Play) -> Play:
-        calls = [
-            frame.event["index"]
-            for frame in play.frames
-            if frame.event and frame.event.get("content_block", {}).get("type") == "tool_use"
-        ]
+        events = [frame.event for frame in play.frames if frame.event]
+        calls = [call for each in events if (call := play.wire.called(each)) is not None]
         if self.call > len(calls):
             raise Misplaced(f"there is no call {self.call}: this answer has {len(calls)}")
-        index = calls[self.call - 1]
-        size = sum(len(_fragment(frame, index) or "") for frame in play.frames)
-        room = size // 2 if self.keep is None else self.keep
-        if room >= size:
-            raise Misplaced(f"the arguments of call {self.call} are {size} characters: keep fewer")
-        return play.rewritten(list(self._cut(play, index, room)))
+        call = calls[self.call - 1]
+        arguments = "".join(play.wire.fragment(each, call) or "" for each in events)
+        room = len(arguments) // 2 if self.keep is None else self.keep
+        if room >= len(arguments):
+            raise Misplaced(
+                f"the arguments of call {self.call} are {len(arguments)} characters: keep fewer"
+            )
+        return play.rewritten(list(self._cut(play, call, arguments[:room])))
 
-    def _cut(self, play: Play, index: int, room: int) -> Iterator[Frame]:
+    def _cut(self, play: Play, call: int, arguments: str) -> Iterator[Frame]:
+        room = len(arguments)
+        wire = play.wire
         for frame in play.frames:
-            fragment = _fragment(frame, index)
-            if not fragment:
-                ends = frame.event == {"type": "content_block_stop", "index": index}
-                if self.close or not ends:
-                    yield frame
-            elif room:
-                yield _changed(frame, "delta", partial_json=fragment[:room])
+            event = frame.event
+            fragment = wire.fragment(event, call) if event else None
+            if not event:
+                yield frame
+            elif fragment and room:
+                yield wire.frame(frame.at_s, wire.with_fragment(event, fragment[:room]))
                 room -= len(fragment[:room])
+            elif not fragment and (self.close or not wire.closes(event, call)):
+                yield _changed(wire, frame, lambda e: wire.retold(e, call, arguments))
 
 
 class Stop(Fault, frozen=True):
@@ -150,26 +154,15 @@ class Stop(Fault, frozen=True):
             raise ValueError("give `reason` or `missing`, not both")
 
     def applied(self, play: Play) -> Play:
-        place = play.place_of("message_delta")
-        odd = _changed(play.frames[place], "delta", stop_reason=self.reason)
-        if self.missing and odd.event:
-            delta = {k: v for k, v in odd.event["delta"].items() if k != "stop_reason"}
-            odd = event_frame(odd.at_s, {**odd.event, "delta": delta})
+        wire, names = play.wire, [frame.name for frame in play.frames]
+        stop = next((name for name in wire.stops if name in names), wire.stops[0])
+        place = play.place_of(stop)
+        frame = play.frames[place]
+        odd = _changed(wire, frame, lambda e: wire.stopped(e, self.reason, self.missing))
         return play.rewritten([*play.frames[:place], odd, *play.frames[place + 1 :]])
 
 
-def _fragment(frame: Frame, index: int) -> str | None:
-    event: Json = frame.event or {}
-    fragment: str | None = event.get("delta", {}).get("partial_json")
-    return fragment if event.get("index") == index else None
-
-
-def _renamed(frame: Frame) -> Frame:
-    if not frame.event or frame.event["type"] != "message_start":
-        return frame
-    return _changed(frame, "message", id=f"{frame.event['message']['id']}_again")
-
-
-def _changed(frame: Frame, field: str, **changes: Any) -> Frame:
-    event: Json = frame.event or {}
-    return event_frame(frame.at_s, {**event, field: {**event[field], **changes}})
+def _changed(wire: Grammar, frame: Frame, change: Callable[[Json], Json]) -> Frame:
+    """The frame with another event in it; what says the same keeps its bytes."""
+    event = change(frame.event) if frame.event else frame.event
+    return frame if event is None or event == frame.event else wire.frame(frame.at_s, event)

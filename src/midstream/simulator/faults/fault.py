@@ -1,9 +1,12 @@
 """What all faults have in common: which requests they strike, and where in the answer."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from midstream.simulator.play import EventPlace, Play
+from midstream.simulator.shape import Refusal
 
+# The names of events, wire by wire.
 EVENTS = (
     "message_start",
     "content_block_start",
@@ -12,6 +15,32 @@ EVENTS = (
     "content_block_stop",
     "message_delta",
     "message_stop",
+    "role",
+    "reasoning",
+    "content",
+    "refusal",
+    "tool_calls",
+    "finish",
+    "usage",
+    "[DONE]",
+    "response.created",
+    "response.in_progress",
+    "response.output_item.added",
+    "response.output_item.done",
+    "response.content_part.added",
+    "response.content_part.done",
+    "response.output_text.delta",
+    "response.output_text.done",
+    "response.refusal.delta",
+    "response.refusal.done",
+    "response.reasoning_summary_part.added",
+    "response.reasoning_summary_part.done",
+    "response.reasoning_summary_text.delta",
+    "response.reasoning_summary_text.done",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.completed",
+    "response.incomplete",
     "end",
 )
 
@@ -66,6 +95,13 @@ class Placed(Fault, frozen=True, kw_only=True):
         super().__post_init__()
         if self.byte is not None and self.event is not None:
             raise ValueError("give `byte` or `event`, not both")
+
+
+def worded(usual: Refusal, kind: str | None, code: str | None) -> Refusal:
+    """What the API says, where the fault does not say otherwise."""
+    if kind is None:
+        return replace(usual, code=code or usual.code)
+    return replace(usual, kind=kind, code=code)
 
 
 def _check_event(event: EventPlace | None) -> None:
