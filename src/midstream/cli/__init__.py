@@ -11,12 +11,13 @@ from midstream import __version__
 COMMANDS = {
     "decode": "midstream.cli.decode",
     "demo": "midstream.cli.demo",
+    "doctor": "midstream.cli.doctor",
     "record": "midstream.cli.record",
     "sessions": "midstream.cli.sessions",
     "simulate": "midstream.cli.simulate",
 }
 # Words that will name commands: taken for a question, they would be sent and paid for.
-RESERVED = frozenset({"chat", "serve", "bench", "timeline", "doctor"})
+RESERVED = frozenset({"chat", "serve", "bench", "timeline"})
 FAILED, WRONG_USAGE, BAD_CONFIGURATION, CANCELLED = 1, 2, 4, 130
 
 

@@ -14,9 +14,11 @@ Commands, each with --help:
   simulate  be the provider, by a scenario or a recording
   record    stand before a provider, and write down what passes
   decode    explain a captured stream, or the answers of a recording
+  doctor    say what can be used on this machine
 Providers: anthropic, openai, openrouter, gemini, mistral, deepseek, groq,
 xai, azure, ollama, vllm, llamacpp, openai-chat (and --base-url: any server of
-that kind), sim:NAME (a script), and your own (docs/configuration.md).
+that kind), local:FILE.gguf (a model on this machine: docs/local.md),
+sim:NAME (a script), and your own (docs/configuration.md).
 Keys: ANTHROPIC_API_KEY, OPENAI_API_KEY and so on. Defaults: MIDSTREAM_MODEL
 and the like, config.toml, ./.midstream.toml. Sessions: MIDSTREAM_DATA.
 Exit status: 0 completed, 1 failed, 2 wrong usage, 3 ended short (turns,

@@ -17,6 +17,7 @@ from midstream.cli.approval import ask
 from midstream.cli.config import endpoints
 from midstream.cli.leaving import CANCELLED, Signals, leaving
 from midstream.cli.load import load_tools
+from midstream.cli.loading import with_progress
 from midstream.concurrency import in_thread
 from midstream.events import ApprovalRequested, RunEnded
 from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText
@@ -89,8 +90,9 @@ def play(question: Question) -> int:
     """
     screen = Screen(sys.stdout.fileno(), sys.stderr.fileno())
     with redirect_stdout(sys.stderr):  # what tools print is not part of the answer
+        model = resolve(question.model, None, question.base_url, Patience(), endpoints())
         agent = Agent(
-            resolve(question.model, None, question.base_url, Patience(), endpoints()),
+            with_progress(model, screen.beside),
             load_tools(question.tools),
             question.system,
             question.max_turns,

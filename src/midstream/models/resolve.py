@@ -29,11 +29,15 @@ def resolve(
             from midstream.models.simulated import SimulatedModel
 
             return SimulatedModel(name or "hello", patience)
+        case "local" if name:
+            from midstream.models.local import LocalModel
+
+            return LocalModel(name, patience=patience)
         case _ if name and provider in endpoints:
             endpoint = moved(endpoints[provider], base_url)
             return model_at(endpoint, name, api_key, provider, patience)
         case _:
-            known = f"{', '.join(endpoints)}, sim"
+            known = f"{', '.join(endpoints)}, local, sim"
             raise ConfigurationError(
                 f"unknown model {spec!r}: PROVIDER:NAME, such as anthropic:claude-sonnet-4-6;"
                 f" providers are {known}"

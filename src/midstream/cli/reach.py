@@ -1,0 +1,134 @@
+"""Whether the providers can be reached, and whether they take the keys that are set."""
+
+import os
+import ssl
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import truststore
+
+from midstream.cli.config import endpoints
+from midstream.cli.findings import Finding, State
+from midstream.errors import ConfigurationError
+from midstream.models.endpoints import ENDPOINTS, Endpoint, Wire, check_url
+from midstream.models.resolve import moved
+from midstream.secrets.names import address
+
+HERE = ("127.0.0.1", "localhost", "::1")
+PATIENCE_S = 3.0
+
+
+# Where the list of models is: it costs nothing, and is given only to who has a key.
+MODELS: dict[Wire, str] = {"anthropic": "/v1/models", "openai": "/models", "openai-chat": "/models"}
+
+
+def providers() -> dict[str, Endpoint]:
+    """Those that can be named, each once; where they are by the environment."""
+    try:
+        known = endpoints()
+    except ConfigurationError:  # that is a finding of its own
+        known = ENDPOINTS
+    found: dict[tuple[str, tuple[str, ...]], tuple[str, Endpoint]] = {}
+    for name, endpoint in known.items():
+        there = moved(endpoint, None)
+        found.setdefault((there.url(), there.keys), (name, there))
+    return dict(found.values())
+
+
+def provider(name: str, endpoint: Endpoint) -> Finding:
+    """Ask it for its models. One that is far is asked only if its key or address is set."""
+    variable, facts = known(endpoint)
+    is_own = name not in ENDPOINTS  # it stands in the configuration
+    is_set = is_own or bool(variable) or any(os.environ.get(each) for each in variables(name))
+    is_here = urlsplit(endpoint.url()).hostname in HERE
+    if not (is_set or (is_here and not endpoint.needs_key)):
+        words = f"no key: set {endpoint.keys[0]} to use it"
+        return Finding(name, State.ABSENT, words, facts=facts)
+    key = os.environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        words = f"{variable} has characters that no key has: set it again"
+        return Finding(name, State.BAD, words, facts=facts)
+    began = monotonic()
+    try:
+        check_url(endpoint.url())
+        status = ask(endpoint, dict(headers(endpoint, variable, key)))
+    except (ConfigurationError, httpx2.InvalidURL):
+        words = f"{' or '.join(variables(name)) or 'its base URL'} must be http(s)://host"
+        return Finding(name, State.BAD, words, facts=facts)
+    except (httpx2.TransportError, ImportError, ValueError, OSError) as error:
+        words = f"{facts['base_url']} cannot be reached: {trouble(error)}"
+        return Finding(name, State.BAD if is_set else State.ABSENT, words, facts=facts)
+    facts = facts | {"status": status, "seconds": round(monotonic() - began, 3)}
+    state, words = verdict(status, variable, endpoint)
+    words = f"{facts['base_url']} answers{words}"
+    return Finding(name, state, words, state is State.GOOD, facts)
+
+
+def silent(name: str, endpoint: Endpoint) -> Finding:
+    _, facts = known(endpoint)
+    words = f"{facts['base_url']} does not answer within {PATIENCE_S:g} s: is the network there?"
+    return Finding(name, State.BAD, words, facts=facts)
+
+
+def known(endpoint: Endpoint) -> tuple[str, dict[str, Any]]:
+    """The name of the variable with its key, and what may be told."""
+    name = next((each for each in endpoint.keys if os.environ.get(each, "").strip()), "")
+    return name, {"key": name or None, "base_url": address(endpoint.url()), "status": None}
+
+
+def variables(name: str) -> tuple[str, ...]:
+    return ENDPOINTS[name].url_variables if name in ENDPOINTS else ()
+
+
+def headers(endpoint: Endpoint, variable: str, key: str) -> Iterator[tuple[str, str]]:
+    is_token = variable == "ANTHROPIC_AUTH_TOKEN"
+    if endpoint.wire == "anthropic":  # from 2026-10-21 on it takes bearer tokens
+        yield "anthropic-version", "2026-10-21" if is_token else "2023-06-01"
+    if key and endpoint.wire == "anthropic" and not is_token:
+        yield "x-api-key", key
+    elif key and endpoint.quirks.key_header != "authorization":
+        yield endpoint.quirks.key_header, key
+    elif key:
+        yield "authorization", f"Bearer {key}"
+
+
+def ask(endpoint: Endpoint, headers: dict[str, str]) -> int:
+    """The status of the answer. Its body may quote the key, and is not even read."""
+    url = endpoint.url()
+    with (
+        httpx2.Client(
+            base_url=url,
+            timeout=PATIENCE_S,
+            verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            trust_env=urlsplit(url).hostname not in HERE,
+        ) as client,
+        client.stream("GET", MODELS[endpoint.wire], headers=headers) as response,
+    ):
+        return response.status_code
+
+
+def verdict(status: int, variable: str, endpoint: Endpoint) -> tuple[State, str]:
+    wanted = endpoint.keys[0] if endpoint.keys else "a key"
+    if not variable and endpoint.needs_key:
+        return State.ABSENT, f"; no key: set {wanted}"
+    if status == 200:
+        return State.GOOD, f" and takes {variable}" if variable else ""
+    if status in (401, 403):
+        refused = f", but refuses {variable} ({status}): set another key"
+        return State.BAD, refused if variable else f", but wants a key ({status}): set {wanted}"
+    if status >= 500:
+        return State.BAD, f" with trouble of its own ({status}): try again later"
+    return State.GOOD, f" ({status}); whether it takes requests, only a question can tell"
+
+
+def trouble(error: Exception) -> str:
+    """Words that are ours or the system's: a library's might hold the URL."""
+    cause: BaseException | None = error
+    while cause:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        cause = cause.__cause__ or cause.__context__
+    return "timed out" if isinstance(error, httpx2.TimeoutException) else type(error).__name__
