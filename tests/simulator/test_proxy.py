@@ -153,8 +153,9 @@ async def test_the_bytes_of_an_answers_headers_pass_and_play_as_they_are(path: P
         await exchange.send_raw(b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\n{}" % lines)
         await exchange.client_left()
 
-    async with taping(upstream, path) as tape, httpx2.AsyncClient() as client:
-        live = await client.get(tape.url)
+    async with httpx2.AsyncClient() as client:
+        async with taping(upstream, path) as tape:  # the recording is whole when it is left
+            live = await client.get(tape.url)
         async with serve(Playback(tape.recording).handle) as url:
             played = await client.get(url)
     for answer in (live, played):

@@ -143,13 +143,14 @@ def _events(sent: Answer, body: Json) -> Iterator[Step]:
     begun = _response(sent, body, "in_progress")
     yield {"type": "response.created", "response": begun}, 0
     yield {"type": "response.in_progress", "response": begun}, 0
+    summarised = _summarised(body)
     for index, part in enumerate(sent.parts):
-        item, shown = Item(sent, index, _summarised(body)), _summarised(body)
-        hidden = part.tokens if part.kind is Kind.THOUGHT and not shown else 0
-        added = {"output_index": index, "item": item.begun()}
-        yield {"type": "response.output_item.added", **added}, hidden
+        item, at = Item(sent, index, summarised), {"output_index": index}
+        # What is thought and not shown takes its time all the same.
+        hidden = part.tokens if part.kind is Kind.THOUGHT and not summarised else 0
+        yield {"type": "response.output_item.added", **at, "item": item.begun()}, hidden
         yield from item.events()
-        yield {"type": "response.output_item.done", "output_index": index, "item": item.done()}, 0
+        yield {"type": "response.output_item.done", **at, "item": item.done()}, 0
     ended = _ended(sent, body)
     yield {"type": f"response.{ended['status']}", "response": ended}, 0
 
@@ -212,8 +213,9 @@ class Item:
                 yield from self._told(name, part, {"summary_index": 0})
             case Kind.CALL:
                 name = "response.function_call_arguments"
+                tokens = 1 if self._part.pieces else 0
                 for piece in self._part.pieces or ["{}"]:
-                    yield {"type": f"{name}.delta", **self._at, "delta": piece}, 1
+                    yield {"type": f"{name}.delta", **self._at, "delta": piece}, tokens
                 arguments = self._part.text or "{}"
                 yield {"type": f"{name}.done", **self._at, "arguments": arguments}, 0
             case _:
