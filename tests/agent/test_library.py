@@ -51,7 +51,8 @@ async def test_a_run_tells_everything_in_order_and_ends_with_one_event() -> None
 
 async def test_awaiting_a_run_gives_its_end() -> None:
     async with simulator(WEATHER) as sim:
-        agent = Agent("anthropic:m", [get_weather], api_key="k", base_url=sim.url)
+        # Without the cache: the second run would read what the first one wrote.
+        agent = Agent("anthropic:m", [get_weather], api_key="k", base_url=sim.url, cache=None)
         end = await agent.run("Weather?")
         async with agent.run("Weather?") as run:
             assert await run == run.ended

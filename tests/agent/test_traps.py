@@ -112,7 +112,7 @@ async def stopped_at(at: int, how: str) -> bool:
             await run
         end = await agent.run("Go on", run.session)
         assert end.outcome == "completed"
-        assert world.said()[-1]["content"][-1] == {"type": "text", "text": "Go on"}
+        assert world.said()[-1]["content"][-1]["text"] == "Go on"
     assert world.refusals == [], at
     assert till.paid in ([], [5]), at
     return seen == at
