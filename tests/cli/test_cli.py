@@ -93,7 +93,9 @@ def test_the_answer_is_on_stdout_and_all_else_on_stderr(
     assert re.search(r'✓ get_weather\(city="Lagos"\) \d+\.\d\d s → \{"city":"Lagos",', done.stderr)
     figures = done.stderr.strip().splitlines()[-1]
     assert re.fullmatch(
-        r"TTFT \d+\.\d\d s · [\d,]+ tokens/s · [\d,]+ tokens in \(\d+ cached\), \d+ out · \$0\.\d{4}", figures
+        r"TTFT \d+\.\d\d s · [\d,]+ tokens/s · [\d,]+ tokens in \(\d+ cached\), \d+ out"
+        r" · \$0\.\d{4}",
+        figures,
     )
 
 

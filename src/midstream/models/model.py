@@ -33,7 +33,9 @@ class Model(Protocol):
     @property
     def name(self) -> str: ...
 
-    def connect(self) -> AbstractAsyncContextManager[Connection]: ...
+    def connect(self) -> AbstractAsyncContextManager[Connection]:
+        """A way to the model. What takes long belongs into `ask`, where a run can be stopped."""
+        ...
 
 
 class Patience(Struct, frozen=True):
