@@ -75,7 +75,10 @@ WRONG = [
         "config.toml", '[endpoints.x]\nbase_url = "http://h"\nwire = "smtp"', "smtp", id="no wire"
     ),
     pytest.param(
-        "config.toml", '[endpoints."a:b"]\nbase_url = "http://h"', "the name cannot be used", id="a name"
+        "config.toml",
+        '[endpoints."a:b"]\nbase_url = "http://h"',
+        "the name cannot be used",
+        id="a name",
     ),
     pytest.param(
         ".midstream.toml", '[endpoints.x]\nbase_url = "http://h"', "your own file", id="a stranger"
