@@ -54,12 +54,11 @@ class GrowingCall:
         return elsewhere or (name != self.name and self.is_whole())
 
     def is_whole(self) -> bool:
-        if self.last != "}":
+        if self.last != "}" or self._readings == MOST_READINGS:
             return False
         self._readings += 1
-        text = "".join(self.parts) if self._readings <= MOST_READINGS else ""
         try:
-            read_object(text)
+            read_object("".join(self.parts))
         except NotJson:
             return False
         return True
