@@ -23,8 +23,34 @@ CALL_IDS = st.sampled_from(
 INPUTS = st.dictionaries(st.text(max_size=3), st.integers() | WORDS, max_size=2)
 RIDERS = st.sampled_from(
     [
-        *(None, Opaque("openai", {"x": 1}), Opaque("anthropic", {"toolset_name": "browser"})),
+        *(None, None, Opaque("anthropic", {"toolset_name": "browser"})),
         Opaque("anthropic", {"caller": {**CODE, "tool_id": "srvtoolu_code"}}),
+        Opaque("openai", {"caller": {"type": "program", "caller_id": "c"}}),
+        Opaque("openai", {"namespace": "weather"}),
+        Opaque("openai-chat", {"extra_content": {"google": {"thought_signature": "s"}}}),
+    ]
+)
+CITATIONS = st.sampled_from(
+    [
+        *(None, None, ({"n": 1},)),
+        ({"type": "url_citation", "url": "https://example.org", "start_index": 0},),
+    ]
+)
+PHASES = st.sampled_from([None, None, *(Opaque("openai", {"phase": p}) for p in ("final_answer",))])
+REASONING = {"type": "reasoning", "id": "rs_1", "summary": []}
+DETAILS = {"reasoning_details": [{"type": "reasoning.text", "text": "hm", "signature": "s"}]}
+# What answers of the two OpenAI wires leave, thoughts and the items of their own tools.
+OF_OTHERS: st.SearchStrategy[Block] = st.sampled_from(
+    [
+        *(Thinking("hm", ""), Thinking("", "", Opaque("openai-chat", DETAILS))),
+        *(Thinking("hm", "", Opaque("openai-chat", DETAILS)), Opaque("openai-chat", DETAILS)),
+        Thinking("hm", "", Opaque("openai", {**REASONING, "encrypted_content": "x"})),
+        Thinking("hm", "", Opaque("openai", REASONING)),
+        opaque("reasoning", "openai", id="rs_1", summary=[], encrypted_content="x"),
+        opaque("reasoning", "openai", id="rs_1", summary=[]),
+        opaque("web_search_call", "openai", id="ws_1", status="completed", action={}),
+        opaque("custom_tool_call", "openai", call_id="ct_1", name="x", input="y"),
+        opaque("tool_search_call", "openai", call_id=None, id="t", execution="client"),
     ]
 )
 OUTPUTS = st.one_of(
@@ -71,10 +97,10 @@ class Talk:
         self.messages.append(Message("user", (*results, *notes)))
 
     def _block(self) -> tuple[Block, ...]:
-        kind = self._draw(st.integers(0, 7))
+        kind = self._draw(st.integers(0, 9))
         match kind:
             case 0 | 1:
-                return (Text(self._draw(WORDS), self._draw(st.none() | st.just(({"n": 1},)))),)
+                return (Text(self._draw(WORDS), self._draw(CITATIONS), self._draw(PHASES)),)
             case 2 | 3:
                 call_id, arguments = self._draw(CALL_IDS), self._draw(INPUTS)
                 return (ToolCall(call_id, "look", arguments, self._draw(RIDERS)),)
@@ -82,6 +108,8 @@ class Talk:
                 return (self._thought(),)
             case 5:
                 return (Thinking("unsigned", ""),)
+            case 8 | 9:
+                return (self._draw(OF_OTHERS),)
             case 6:
                 foreign = opaque("reasoning", provider="openai", encrypted_content="x")
                 return (

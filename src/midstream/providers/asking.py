@@ -44,11 +44,14 @@ class Bearer:
 def post(path: str, headers: dict[str, str], fields: dict[str, Any]) -> HttpRequest:
     """A request whose body has those of the fields that are not None."""
     said = {key: value for key, value in fields.items() if value is not None}
+    return HttpRequest(path, headers, encoded(said))
+
+
+def encoded(value: Any) -> bytes:
     try:
-        body = BODY.encode(said)
+        return BODY.encode(value)
     except UnicodeEncodeError:  # words from a terminal or a file name may hold half characters
-        body = BODY.encode(clean(said))
-    return HttpRequest(path, headers, body)
+        return BODY.encode(clean(value))
 
 
 def room(request: ModelRequest) -> int:

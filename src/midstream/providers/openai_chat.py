@@ -58,6 +58,11 @@ Words = type[TextDelta] | type[ThinkingDelta]
 NOTHING: Sequence[StreamEvent] = ()
 
 
+def cuts(word: str) -> bool:
+    """Whether a finish reason says that the response is not whole."""
+    return REASONS.get(word) in CUT or word in FAILURES
+
+
 class ChatDecoder:
     """One response's records, decoded.
 
@@ -85,15 +90,17 @@ class ChatDecoder:
             ProviderError: the record is the server's error.
             ProtocolError: the record is no chunk, or holds fragments that belong nowhere.
         """
-        if record.data.startswith(DONE):
+        if self._ended:
+            return NOTHING
+        if record.data.lstrip().startswith(DONE):
             return self._end(marked=True)
         try:
             chunk = DECODER.decode(record.data)
         except (ValueError, RecursionError):
             self._halves.seen = True
             chunk = reread(record)
-        if chunk.error or record.event == "error":
-            raise failure(record, chunk.error)
+        if chunk.error or chunk.object == "error" or record.event == "error":
+            raise failure(record)
         self._read(chunk)
         return self._told()
 
@@ -110,18 +117,26 @@ class ChatDecoder:
 
     def _read(self, chunk: Chunk) -> None:
         choice = next((each for each in chunk.choices or () if each.index == 0), Choice())
-        if not self._started and (chunk.model or chunk.choices):
+        counts = chunk.usage or choice.usage or (chunk.x_groq and chunk.x_groq.usage)
+        if not self._started and (chunk.model or chunk.choices or counts):
             self._started = True
             self._tell(ResponseStarted(clean(chunk.model or "")))
-        if counts := chunk.usage or choice.usage or (chunk.x_groq and chunk.x_groq.usage):
+        if counts:
             self._tell(UsageCounted(usage(counts)))
         if choice.delta:
             self._add(choice.delta)
-        if choice.finish_reason and not self._finish:
-            self._finish = clean(choice.finish_reason)
-            if REASONS.get(self._finish) not in CUT:
-                self._end_words()
-                self._calls.end()
+        if choice.finish_reason:
+            self._finish_with(clean(choice.finish_reason))
+
+    def _finish_with(self, word: str) -> None:
+        """Servers repeat the reason; one that says that something is missing is the last word."""
+        if cuts(word):
+            self._finish = self._finish if cuts(self._finish) else word
+            return
+        self._finish = self._finish or word
+        if not cuts(self._finish):
+            self._end_words()
+            self._calls.end()
 
     # -- content -------------------------------------------------------------------------------
 
@@ -177,12 +192,16 @@ class ChatDecoder:
     # -- the end -------------------------------------------------------------------------------
 
     def _end(self, *, marked: bool) -> Sequence[StreamEvent]:
-        # Some servers never give a reason. Their mark is then believed if no call contradicts it.
-        if self._ended or not (self._finish or (marked and self._calls.are_whole())):
+        # Some servers never give a reason. Their mark is then believed if no call contradicts it;
+        # nor is a reason believed by a call that began behind it.
+        whole = cuts(self._finish) or self._calls.are_whole()
+        if self._ended or not (whole and (self._finish or marked)):
             return NOTHING
         self._ended = True
         if self._finish in FAILURES:
             raise refusal_in_stream({"type": FAILURES[self._finish], "message": self._finish})
+        if cuts(self._finish):
+            self._details = []  # thinking that is not whole is not taken back
         self._end_words()
         self._tell(self._stop())
         self._calls.close()

@@ -30,11 +30,13 @@ class GrowingCall:
 
     Attributes:
         block: its place in the message.
+        index: the one that its first fragment had.
         id: what it is called here; `wire_id`: what the server called it first.
     """
 
-    def __init__(self, block: int) -> None:
+    def __init__(self, block: int, index: int | None) -> None:
         self.block = block
+        self.index = index
         self.id = ""
         self.wire_id = ""
         self.name = ""
@@ -44,13 +46,19 @@ class GrowingCall:
         self.closed = False
         self._readings = 0
 
+    def is_other(self, index: int | None, name: str) -> bool:
+        """Whether a fragment with this call's id is of another one: servers repeat ids."""
+        if not (name and self.name):
+            return False
+        elsewhere = index != self.index and None not in (index, self.index)
+        return elsewhere or (name != self.name and self.is_whole())
+
     def is_whole(self) -> bool:
-        if self.last != "}":
+        if self.last != "}" or self._readings == MOST_READINGS:
             return False
         self._readings += 1
-        text = "".join(self.parts) if self._readings <= MOST_READINGS else ""
         try:
-            read_object(text)
+            read_object("".join(self.parts))
         except NotJson:
             return False
         return True
@@ -88,8 +96,11 @@ class Calls:
         """Give a fragment to its call, which may begin with it."""
         function = fragment.function or Function()
         wire_id = "" if fragment.id is None else clean(str(fragment.id))
-        name = clean(function.name or "")
-        call = self._whose(wire_id, fragment.index, name) or self._new(fragment.index)
+        name, arguments = clean(function.name or ""), _text(function.arguments)
+        call = self._whose(wire_id, fragment.index, name, arguments)
+        if not call and not (wire_id or name or arguments):
+            return  # nothing begins with nothing
+        call = call or self._new(fragment.index)
         if wire_id:
             call.wire_id = call.wire_id or wire_id
             self._by_id[wire_id] = call
@@ -97,26 +108,31 @@ class Calls:
             call.extra = clean(fragment.extra_content)
         if name and not call.name:
             self._start(call, name)
-        self._grow(call, function.arguments)
+        self._grow(call, arguments)
 
-    def _whose(self, wire_id: str, index: int | None, name: str) -> GrowingCall | None:
+    def _whose(
+        self, wire_id: str, index: int | None, name: str, arguments: str
+    ) -> GrowingCall | None:
         """The call that a fragment continues; None if it begins one."""
-        if wire_id and wire_id in self._by_id:
-            return self._by_id[wire_id]
         there = self._latest if index is None else self._by_index.get(index)
+        if wire_id in self._by_id:
+            call = there if there and there.wire_id == wire_id else self._by_id[wire_id]
+            return None if call.is_other(index, name) else call
         if there is None:
             return None
         if wire_id and there.wire_id:
             # An id for every fragment has been seen; but what has a name as well is another call.
             return None if name else there
-        anew = name and there.name and (name != there.name or there.is_whole())
+        # A name that comes again where a call is whole: the next one, unless it says no more.
+        again = (arguments or index is None) and there.is_whole()
+        anew = name and there.name and (name != there.name or again)
         return None if anew else there
 
     def _new(self, index: int | None) -> GrowingCall:
-        self._end([call for call in self._open if call.is_whole()])
+        self._end([call for call in self._open if call.name and call.is_whole()])
         if len(self._open) >= MOST_OPEN:
             raise ProtocolError(f"more than {MOST_OPEN} calls at once")
-        call = self._latest = GrowingCall(self._begin())
+        call = self._latest = GrowingCall(self._begin(), index)
         self._open.append(call)
         if index is not None:
             self._by_index[index] = call
@@ -128,13 +144,12 @@ class Calls:
         if call.parts:
             self._tell(ToolInputDelta(call.id, "".join(call.parts)))
 
-    def _grow(self, call: GrowingCall, arguments: str | Json | None) -> None:
+    def _grow(self, call: GrowingCall, text: str) -> None:
         if call.extra and call.name:
             extra, call.extra = {"extra_content": call.extra}, None
             self._tell(OpaqueArrived(call.block, Opaque(self._provider, extra)))
-        if not arguments or (call.closed and not str(arguments).strip()):
+        if not text or (call.closed and not text.strip()):
             return
-        text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
         text = self._halves.joined(call.block, text)
         call.parts.append(text)
         call.last = text.rstrip()[-1:] or call.last
@@ -167,3 +182,15 @@ class Calls:
                 self._tell(ToolInputDelta(call.id, rest))
             self._tell(BlockEnded(call.block))
         self._open = [call for call in self._open if not call.closed]
+
+
+def _text(arguments: str | Json | None) -> str:
+    """Arguments as text, which they are nearly everywhere; an empty object has yet to be filled."""
+    if isinstance(arguments, str):
+        return arguments
+    if not arguments:
+        return ""
+    try:
+        return msgspec.json.encode(arguments).decode()
+    except UnicodeEncodeError:  # half characters
+        return msgspec.json.encode(clean(arguments)).decode()

@@ -6,7 +6,6 @@ The wire has many servers. What they do differently, as far as it changes a requ
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from midstream.messages import (
@@ -25,6 +24,7 @@ from midstream.providers.asking import (
     CallIds,
     data_url,
     effort,
+    encoded,
     nine,
     post,
     room,
@@ -114,7 +114,7 @@ class Chat(Bearer):
         }
 
     def _thinking(self, request: ModelRequest) -> Json:
-        if request.thinking is None or not self._quirks.thinking:
+        if not request.thinking or not self._quirks.thinking:
             return {}
         if self._quirks.thinking == "reasoning_effort":
             return {"reasoning_effort": effort(request)}
@@ -169,10 +169,10 @@ class _Spelling:
         return spelled | self._reasoning(blocks, called=bool(calls))
 
     def _call(self, call: ToolCall) -> Json:
-        arguments = msgspec.json.encode(call.input).decode()
-        function = {"name": call.name, "arguments": arguments}
-        wire_id = self._ids.take(call.id)
-        return {"id": wire_id, "type": "function", "function": function, **self._rider(call.opaque)}
+        function = {"name": call.name, "arguments": encoded(call.input).decode()}
+        spelled: Json = {"id": self._ids.take(call.id), "type": "function", "function": function}
+        extra = self._rider(call.opaque).get("extra_content")  # Gemini's signature
+        return spelled | ({"extra_content": extra} if extra else {})
 
     def _rider(self, opaque: Opaque | None) -> Json:
         return opaque.data if opaque and opaque.provider == self._provider else {}

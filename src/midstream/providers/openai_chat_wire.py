@@ -94,6 +94,7 @@ class Chunk(Struct):
     usage: Counts | None = None
     x_groq: Extra | None = None
     error: Any = None
+    object: Any = None
 
 
 DECODER = msgspec.json.Decoder(Chunk)
@@ -108,18 +109,27 @@ def reread(record: SseRecord) -> Chunk:
         return read(record.data, DECODER)
     except NotJson as error:
         reason = error
-    try:
-        payload = read(record.data, KIND)
-    except NotJson:
-        payload = {}
-    if record.event == "error" or payload.get("error"):
-        raise failure(record, payload.get("error") or payload)
+    if record.event == "error" or _payload(record).get("error"):
+        raise failure(record)
+    if not record.data.strip():
+        return Chunk()  # a sign of life
     raise ProtocolError(f"not a chunk: {record.text[:200]!r} ({reason})") from reason
 
 
-def failure(record: SseRecord, said: Any) -> Exception:
+def failure(record: SseRecord) -> Exception:
     """The error that a record is, in whatever shape servers give it."""
-    return refusal_in_stream(clean(said if is_object(said) else {"message": said or record.text}))
+    payload = _payload(record)
+    said = payload.get("error") or payload
+    if not said or not is_object(said):
+        said = {"code": payload.get("code"), "message": said or record.text}
+    return refusal_in_stream(clean(said))
+
+
+def _payload(record: SseRecord) -> Json:
+    try:
+        return read(record.data, KIND)
+    except NotJson:
+        return {}
 
 
 def passed_over(record: SseRecord) -> str:
@@ -149,7 +159,7 @@ def words(content: list[Json], *, thinking: bool = False) -> Iterator[tuple[bool
                 yield thinking, text
             case {"type": "thinking", "thinking": str(text)}:
                 yield True, text
-            case {"type": "thinking", "thinking": [*inner]}:
+            case {"type": "thinking", "thinking": [*inner]} if not thinking:
                 yield from words([each for each in inner if is_object(each)], thinking=True)
             case _:
                 pass

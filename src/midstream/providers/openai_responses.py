@@ -25,10 +25,9 @@ from midstream.events import (
     UsageCounted,
 )
 from midstream.messages import Opaque, StopReason
-from midstream.providers.openai_responses_items import ASKING, OF_A_CALL, Item, objects
+from midstream.providers.openai_responses_items import Item, Items, note_asking, objects, rider_of
 from midstream.providers.openai_responses_wire import (
     DECODER,
-    KNOWN,
     Annotation,
     ArgumentsPart,
     Completed,
@@ -47,7 +46,7 @@ from midstream.providers.openai_responses_wire import (
     SummaryPart,
     TextPart,
     failure,
-    kind_of,
+    is_unread,
     reread,
     usage,
 )
@@ -77,7 +76,8 @@ class ResponsesDecoder:
         self._events: list[StreamEvent] = []
         self._halves = Halves()
         self._started = False
-        self._items: dict[int, Item] = {}
+        self._ended = False
+        self._items = Items()
         self._ids: set[str] = set()
         self._blocks = 0
         self._refusal: list[str] = []
@@ -90,10 +90,12 @@ class ResponsesDecoder:
             ProviderError: the record is the provider's own error.
             ProtocolError: the record is not JSON, or of a known kind and malformed.
         """
+        if self._ended:
+            return NOTHING
         try:
             event: Any = DECODER.decode(record.data)
         except (ValueError, RecursionError):
-            if record.data.startswith(DONE) or kind_of(record) not in {*KNOWN, ""}:
+            if record.data.startswith(DONE) or is_unread(record):
                 return NOTHING
             self._halves.seen = True
             event = reread(record)
@@ -109,21 +111,23 @@ class ResponsesDecoder:
 
     def _read(self, event: Any) -> None:
         match event:
-            case TextPart(delta, place, part):
-                self._say(TextDelta, place, part, delta)
-            case ArgumentsPart(delta, place):
-                self._add_arguments(place, delta)
-            case SummaryPart(delta, place, part) | ReasoningPart(delta, place, part):
-                self._think(place, (type(event), part), delta)
-            case RefusalPart(delta, place, part):
+            case TextPart(delta, place, part, item_id):
+                self._say(TextDelta, self._items.place(place, item_id), part, delta)
+            case ArgumentsPart(delta, place, item_id):
+                self._add_arguments(self._items.place(place, item_id), delta)
+            case SummaryPart(delta, place, part, item_id) | ReasoningPart(
+                delta, place, part, item_id
+            ):
+                self._think(self._items.place(place, item_id), (type(event), part), delta)
+            case RefusalPart(delta, place, part, item_id):
                 self._refusal.append(clean(delta))
-                self._say(TextDelta, place, part, delta)
-            case Annotation(annotation, place, part):
-                self._cite(place, part, annotation)
-            case ItemAdded(item, place):
-                self._add(place, clean(item))
-            case ItemDone(item, place):
-                self._finish(place, clean(item))
+                self._say(TextDelta, self._items.place(place, item_id), part, delta)
+            case Annotation(annotation, place, part, item_id):
+                self._cite(self._items.place(place, item_id), part, annotation)
+            case ItemAdded(given, place):
+                self._add(self._items.place_of(given, place, done=False), clean(given))
+            case ItemDone(given, place):
+                self._finish(self._items.place_of(given, place, done=True), clean(given))
             case Created(response) | Queued(response) | InProgress(response):
                 self._start(response, again=not isinstance(event, Created))
             case Completed(response) | Cut(response):
@@ -136,7 +140,7 @@ class ResponsesDecoder:
                 pass
 
     def _start(self, response: Response, *, again: bool = True) -> None:
-        if self._items and not again:
+        if self._items.last >= 0 and not again:
             raise ProtocolError("a second response began inside the first")
         if not self._started:
             self._started = True
@@ -145,10 +149,10 @@ class ResponsesDecoder:
     # -- parts ---------------------------------------------------------------------------------
 
     def _item(self, place: int, kind: str = "message") -> Item:
-        if place not in self._items:
-            self._start(Response())
-            self._items[place] = Item(kind)
-        return self._items[place]
+        if place in self._items:
+            return self._items[place]
+        self._start(Response())
+        return self._items.add(place, kind)
 
     def _block(self, item: Item, part: int = 0) -> int:
         if part not in item.blocks:
@@ -190,18 +194,26 @@ class ResponsesDecoder:
     def _add(self, place: int, given: Json) -> None:
         if place in self._items:
             return
-        item = self._item(place, str(given.get("type")))
+        kind = given.get("type")
+        if not isinstance(kind, str) or not kind.isascii():  # sent back, it would be refused
+            raise ProtocolError(f"an item of no type: {kind!r:.200}")
+        item = self._item(place, kind)
         if item.kind == "function_call":
+            if not (name := given.get("name")):
+                raise ProtocolError("a call without a name")
             index, wanted = self._block(item), str(given.get("call_id") or given.get("id") or "")
-            item.call_id = unlike(self._ids, wanted, index)
-            self._tell(ToolCallStarted(index, item.call_id, str(given.get("name") or "")))
+            item.call_id, item.name = unlike(self._ids, wanted, index), str(name)
+            self._tell(ToolCallStarted(index, item.call_id, item.name))
         elif item.kind != "message":  # whose blocks are its parts
             self._block(item)
 
     def _finish(self, place: int, given: Json) -> None:
         self._add(place, given)
         item = self._items[place]
+        if item.kind != given.get("type"):
+            raise ProtocolError(f"item {place} is {item.kind}, not {given.get('type')}")
         if item.done:
+            item.rest_of_call(given)
             return
         item.done = True
         match item.kind:
@@ -230,13 +242,10 @@ class ResponsesDecoder:
                 self._tell(OpaqueArrived(index, Opaque(self._provider, {"phase": phase})))
 
     def _finish_call(self, place: int, item: Item, given: Json) -> None:
-        rest = item.rest(str(given.get("arguments") or "".join(item.said.get(0, ()))))
-        if rest is None:
-            raise ProtocolError(f"the arguments of {item.call_id} are not those that came")
-        self._add_arguments(place, rest)
+        self._add_arguments(place, item.rest_of_call(given))
         if half := self._halves.rest(item.blocks[0]):
             self._tell(ToolInputDelta(item.call_id, half))
-        if rider := {key: value for key, value in given.items() if key not in OF_A_CALL}:
+        if rider := rider_of(given):
             self._tell(OpaqueArrived(item.blocks[0], Opaque(self._provider, rider)))
 
     def _finish_opaque(self, place: int, item: Item, given: Json) -> None:
@@ -247,24 +256,30 @@ class ResponsesDecoder:
             if item.thought is None:
                 for part, thought in enumerate(thoughts):
                     self._think(place, (SummaryPart, part), str(thought.get("text") or ""))
-        call_id = str(given.get("call_id") or given.get("id"))
-        if item.kind in ASKING or given.get("execution") == "client":
-            self._asking.add(call_id)
-        if item.kind.endswith("_output"):
-            self._asking.discard(call_id)
+        note_asking(self._asking, given)
         self._tell(OpaqueArrived(item.blocks[0], Opaque(self._provider, given)))
 
     # -- the end -------------------------------------------------------------------------------
 
+    def _take(self, place: int, given: Json, *, cut: bool) -> None:
+        """An item as the response's end tells of it. Most were done before; some come only here."""
+        kind = str(given.get("type"))
+        if place in self._items:
+            if self._items[place].done or self._items[place].kind != kind:
+                return
+        elif place < self._items.last:
+            return
+        if cut and kind in ("function_call", "reasoning") and given.get("status") != "completed":
+            given["status"] = "incomplete"
+        self._finish(place, given)
+
     def _end(self, response: Response, *, cut: bool) -> None:
+        self._ended = True
         self._start(response)
         if response.usage:
             self._tell(UsageCounted(usage(response.usage)))
-        whole = clean(response.output or [])
-        for place, given in enumerate(whole):
-            same = place in self._items and self._items[place].kind == given.get("type")
-            if same or not self._items or place > max(self._items):
-                self._finish(place, given)
+        for place, given in enumerate(clean(response.output or [])):
+            self._take(place, given, cut=cut)
         reason = response.incomplete_details.reason if response.incomplete_details else None
         if cut:
             stop = INCOMPLETE.get(reason or "", StopReason.UNKNOWN)

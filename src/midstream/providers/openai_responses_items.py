@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from midstream.errors import ProtocolError
 from midstream.providers.openai_responses_wire import Json
 from midstream.wire.json import is_array, is_object
 
@@ -11,7 +12,8 @@ ASKING = frozenset({
     "custom_tool_call", "computer_call", "local_shell_call", "shell_call", "apply_patch_call",
     "mcp_approval_request",
 })  # fmt: skip
-OF_A_CALL = frozenset({"id", "type", "status", "call_id", "name", "arguments"})
+# What a call says in fields of its own, or (`created_by`) must not say when it is sent back.
+OF_A_CALL = frozenset({"id", "type", "status", "call_id", "name", "arguments", "created_by"})
 
 
 class Item:
@@ -19,7 +21,7 @@ class Item:
 
     Attributes:
         blocks: by the number of the part; what has no parts is one block, numbered 0.
-        call_id: of a call, as it is known here.
+        call_id, name: of a call, as it is known here.
         said: what came of each part's text, or of a call's arguments.
         thought: the part of the reasoning that came last.
         cited: how many of the annotations of each part came.
@@ -29,6 +31,7 @@ class Item:
         self.kind = kind
         self.blocks: dict[int, int] = {}
         self.call_id = ""
+        self.name = ""
         self.said: dict[int, list[str]] = {}
         self.thought: tuple[type, int] | None = None
         self.cited: Counter[int] = Counter()
@@ -38,6 +41,95 @@ class Item:
         """What of the whole did not come yet; None if something else came."""
         came = "".join(self.said.get(part, ()))
         return whole[len(came) :] if whole.startswith(came) else None
+
+    def rest_of_call(self, given: Json) -> str:
+        """What of a call's arguments came only when it was done.
+
+        Raises:
+            ProtocolError: they are not those that came before, or are another call's.
+        """
+        rest = self.rest(str(given.get("arguments") or "".join(self.said.get(0, ()))))
+        same = rest is not None and given.get("name") in (None, "", self.name)
+        if self.call_id and not same:
+            raise ProtocolError(f"the call {self.call_id} is not the one that came")
+        return rest or ""
+
+
+class Items:
+    """The items that came. One is known by its place, since its id may change on the way.
+
+    Attributes:
+        last: the place that is furthest down the list; -1 where nothing came.
+    """
+
+    def __init__(self) -> None:
+        self.last = -1
+        self._items: dict[int, Item] = {}
+        self._places: dict[str, int] = {}  # by id, for servers that leave the places out
+
+    def __contains__(self, place: int) -> bool:
+        return place in self._items
+
+    def __getitem__(self, place: int) -> Item:
+        return self._items[place]
+
+    def add(self, place: int, kind: str) -> Item:
+        item = self._items[place] = Item(kind)
+        self.last = max(self.last, place)
+        return item
+
+    def place(self, place: int | None, item_id: object) -> int:
+        """Whose a fragment is: that of the last item, unless it says more."""
+        if place is not None:
+            return place
+        if not item_id:
+            return max(self.last, 0)
+        return self._places.setdefault(str(item_id), self.last + 1)
+
+    def place_of(self, given: Json, place: int | None, *, done: bool) -> int:
+        """The place of an item that begins or is done."""
+        item_id = str(given.get("id") or "")
+        if place is None:
+            ends = done and not item_id and self._is_open(given)
+            place = self._places.get(item_id, self.last if ends else self.last + 1)
+        if item_id:
+            self._places[item_id] = place
+        return place
+
+    def _is_open(self, given: Json) -> bool:
+        """Whether the last item may be this one."""
+        last = self._items.get(self.last)
+        return last is not None and not last.done and last.kind == given.get("type")
+
+
+def asks(item: Json) -> bool:
+    """Whether it waits for something that is to be run here."""
+    waits = item.get("type") in ASKING or item.get("execution") == "client"
+    return waits and not is_output(item)
+
+
+def is_output(item: Json) -> bool:
+    return str(item.get("type")).endswith("_output")
+
+
+def asked_as(item: Json) -> str:
+    """What a call and its output have in common."""
+    return str(item.get("call_id") or item.get("id"))
+
+
+def note_asking(asking: set[str], item: Json) -> None:
+    """Keep account of what is asked for and has no output."""
+    if asks(item):
+        asking.add(asked_as(item))
+    if is_output(item):
+        asking.discard(asked_as(item))
+
+
+def rider_of(given: Json) -> Json:
+    """What else a call says, which goes back with it."""
+    return {
+        key: value for key, value in given.items() if key not in OF_A_CALL and value is not None
+    }
 
 
 def objects(value: Any) -> list[Json]:

@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
-
 from midstream.messages import (
     Block,
     Image,
@@ -27,12 +25,14 @@ from midstream.providers.asking import (
     CallIds,
     data_url,
     effort,
+    encoded,
     post,
     room,
     shortened,
     told,
 )
 from midstream.providers.openai_responses import PROVIDER, ResponsesDecoder
+from midstream.providers.openai_responses_items import asked_as, asks, is_output
 from midstream.providers.provider import HttpRequest
 
 Json = dict[str, Any]
@@ -161,7 +161,7 @@ class _Spelling:
             "type": "function_call",
             "call_id": self._ids.take(call_id),
             "name": name,
-            "arguments": msgspec.json.encode(arguments).decode(),
+            "arguments": encoded(arguments).decode(),
         } | rider
 
     def _ours(self, opaque: Opaque | None) -> Json:
@@ -169,14 +169,22 @@ class _Spelling:
 
 
 def followed(items: list[Json]) -> list[Json]:
-    """The items of one answer without empty ones, and without reasoning that led to nothing.
+    """The items of one answer without empty ones, and without what would be refused.
 
-    Reasoning is refused without the item that it led to.
+    That is a call without its output, which nobody here could give, and reasoning without the item
+    that it led to.
     """
-    kept = [item for item in items if "type" in item]
-    while kept and kept[-1]["type"] == "reasoning":
-        kept.pop()
-    return kept
+    answered = {asked_as(item) for item in items if is_output(item)}
+    kept: list[Json] = []
+    led_nowhere = True
+    for item in reversed([item for item in items if "type" in item]):
+        if asks(item):
+            led_nowhere = asked_as(item) not in answered
+        elif item["type"] != "reasoning":
+            led_nowhere = False
+        if not led_nowhere:
+            kept.append(item)
+    return kept[::-1]
 
 
 def _image(image: Image) -> Json:

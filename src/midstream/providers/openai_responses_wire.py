@@ -45,7 +45,7 @@ class Response(Struct):
     output: list[Json] | None = None
     usage: Counts | None = None
     incomplete_details: Incomplete | None = None
-    error: Json | None = None
+    error: Json | str | None = None
 
 
 class Created(Struct, tag="response.created"):
@@ -80,47 +80,53 @@ class Failure(Struct, tag="error"):
 
 class ItemAdded(Struct, tag="response.output_item.added"):
     item: Json
-    output_index: int = 0
+    output_index: int | None = None
 
 
 class ItemDone(Struct, tag="response.output_item.done"):
     item: Json
-    output_index: int = 0
+    output_index: int | None = None
 
 
 class TextPart(Struct, tag="response.output_text.delta"):
     delta: str
-    output_index: int = 0
+    output_index: int | None = None
     content_index: int = 0
+    item_id: Any = None
 
 
 class RefusalPart(Struct, tag="response.refusal.delta"):
     delta: str
-    output_index: int = 0
+    output_index: int | None = None
     content_index: int = 0
+    item_id: Any = None
 
 
 class Annotation(Struct, tag="response.output_text.annotation.added"):
     annotation: Json
-    output_index: int = 0
+    output_index: int | None = None
     content_index: int = 0
+    item_id: Any = None
 
 
 class SummaryPart(Struct, tag="response.reasoning_summary_text.delta"):
     delta: str
-    output_index: int = 0
+    output_index: int | None = None
     summary_index: int = 0
+    item_id: Any = None
 
 
 class ReasoningPart(Struct, tag="response.reasoning_text.delta"):
     delta: str
-    output_index: int = 0
+    output_index: int | None = None
     content_index: int = 0
+    item_id: Any = None
 
 
 class ArgumentsPart(Struct, tag="response.function_call_arguments.delta"):
     delta: str
-    output_index: int = 0
+    output_index: int | None = None
+    item_id: Any = None
 
 
 Record = (
@@ -175,8 +181,13 @@ def kind_of(record: SseRecord) -> str:
         return ""
 
 
+def is_unread(record: SseRecord) -> bool:
+    """Whether it is of a kind that nothing here reads; what is named an error is read always."""
+    return record.event != "error" and kind_of(record) not in {*KNOWN, ""}
+
+
 def reread(record: SseRecord) -> Any:
-    """A record that does not decode at first sight: mended, or refused."""
+    """A record that does not decode at first sight: mended, passed over, or refused."""
     try:
         return read(record.data, DECODER)
     except NotJson as error:
@@ -184,19 +195,20 @@ def reread(record: SseRecord) -> Any:
     try:
         payload = read(record.data, KIND)
     except NotJson:
-        payload = {"error": record.text} if record.event == "error" else {}
-    if said := payload.get("error"):
-        raise refusal_in_stream(clean(said if is_object(said) else {"message": said}))
-    if payload.get("type") in KNOWN or "type" not in payload:
-        raise ProtocolError(f"malformed: {record.text[:200]!r} ({reason})") from reason
-    return None
+        payload = {}
+    kind, said = payload.get("type"), payload.get("error")
+    if record.event == "error" or (said and kind in (None, *KNOWN)):
+        raise failure(payload.get("code"), record.text, said or payload)
+    if not record.data.strip() or (isinstance(kind, str) and kind not in KNOWN):
+        return None  # a sign of life, or a kind that nothing here reads
+    raise ProtocolError(f"malformed: {record.text[:200]!r} ({reason})") from reason
 
 
 def failure(code: object, message: str | None, inner: object) -> MidstreamError:
-    """The error of an `error` event, in both of its shapes, or of a response that failed."""
-    if is_object(inner):
+    """The error of an `error` event, in each of its shapes, or of a response that failed."""
+    if inner and is_object(inner):
         return refusal_in_stream(clean(inner))
-    return refusal_in_stream(clean({"code": code, "message": message or inner}))
+    return refusal_in_stream(clean({"code": code, "message": inner or message}))
 
 
 def passed_over(record: SseRecord) -> str:

@@ -43,6 +43,7 @@ MONEY = frozenset(
 # Longer advice than this means "not today": the run fails and says so instead of hanging.
 LONGEST_WAIT_S = 120.0
 LONGEST_MESSAGE = 2000  # characters
+WORDS = ("message", "detail")  # where the words for people may be
 OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -134,7 +135,7 @@ def _words(payload: dict[str, Any]) -> tuple[str, str, set[str]]:
     details: Any = error.get("details")
     inner = details if is_object(details) else {}
     codes = {str(word) for word in (error.get("type"), error.get("code"), inner.get("error_code"))}
-    message = error.get("message") or payload.get("message") or payload.get("detail") or ""
+    message = next((said[key] for said in (error, payload) for key in WORDS if said.get(key)), "")
     kind = error.get("type") or (error.get("code") if isinstance(error.get("code"), str) else "")
     return str(kind or ""), str(message)[:LONGEST_MESSAGE], codes
 
