@@ -41,7 +41,9 @@ from midstream.wire.sse import SseRecord
 SMALL: dict[str, Any] = {"context": 1024, "threads": 1, "temperature": 0.0}
 ENDLESS = 'root ::= "a" root'
 # The words of each wire for: call a tool, whatever you think.
-FORCED: dict[LocalWire, Any] = {"anthropic": {"type": "any"}, "openai-chat": "required"}
+FORCED: dict[LocalWire, Any] = {
+    "anthropic": {"type": "any"}, "openai-chat": "required", "openai": "required",
+}  # fmt: skip
 # Where calls are written so, llama.cpp's grammar leaves the model no other first word than one.
 CALLS = """
 {%- for message in messages %}
@@ -162,6 +164,7 @@ FORMAT = {"response_format": {"type": "json_schema", "json_schema": {"schema": V
     [
         ("anthropic", {"json_schema": VERDICT}, {}),
         ("openai-chat", {"json_schema": VERDICT}, {}),
+        ("openai", {"json_schema": VERDICT}, {}),
         ("openai-chat", {}, FORMAT),
     ],
 )

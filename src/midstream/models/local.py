@@ -20,16 +20,17 @@ from midstream.models.llama_server import Start
 from midstream.models.model import Batch, Connection, Model, Patience
 from midstream.providers.anthropic_request import Anthropic
 from midstream.providers.openai_chat_request import Chat, Quirks
+from midstream.providers.openai_responses_request import Responses
 from midstream.providers.provider import Decoder, HttpRequest, Provider
 from midstream.wire.sse import SseRecord
 
 HERE = "local"
-LocalWire = Literal["openai-chat", "anthropic"]
+LocalWire = Literal["openai-chat", "openai", "anthropic"]
 QUIRKS = Quirks(echo="reasoning_content")
-# How to speak each wire, and where llama.cpp serves it. In the records of its third one, Responses,
-# nothing says which item they belong to.
+# How to speak each wire, and where llama.cpp serves it.
 WIRES: dict[LocalWire, tuple[Callable[[str, str], Provider], str]] = {
     "openai-chat": (lambda name, key: Chat(name, key, HERE, QUIRKS), "/v1"),
+    "openai": (lambda name, key: Responses(name, key, HERE), "/v1"),
     "anthropic": (lambda name, key: Anthropic(name, key, provider=HERE), ""),
 }
 
@@ -39,7 +40,7 @@ class LocalModel:
 
     Args:
         path: the file; of a model in several files the first one.
-        wire: which API of llama.cpp's is spoken. `anthropic` takes fewer settings.
+        wire: which API of llama.cpp's is spoken. `openai-chat` takes the most settings.
         extra: members of every request's body, in llama.cpp's words, such as `{"top_k": 1}`.
 
     Attributes:
