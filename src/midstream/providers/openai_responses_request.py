@@ -165,7 +165,9 @@ class _Spelling:
         } | rider
 
     def _ours(self, opaque: Opaque | None) -> Json:
-        return opaque.data if opaque and opaque.provider == self._provider else {}
+        """What rides on a block, if it is this server's. A null is nothing, and some refuse it."""
+        data = opaque.data if opaque and opaque.provider == self._provider else {}
+        return {key: value for key, value in data.items() if value is not None}
 
 
 def followed(items: list[Json]) -> list[Json]:
