@@ -329,8 +329,10 @@ class Said(Struct):
     id: Any
     name: Any
     text: str
-    begins: bool
     whole: bool  # the text is all of the arguments, and not more of them
+
+    def may_be_all_of(self, name: str) -> bool:
+        return not self.whole or self.name in (None, "", name)
 
 
 Reader = Callable[[Any], Iterator[Said]]
@@ -339,25 +341,32 @@ Reader = Callable[[Any], Iterator[Said]]
 def told_whole(records: Records, sealed: SealedCall, said: Reader) -> bool:
     """Whether the records hold this call, arguments and all.
 
-    It is so if from some record on that names it, those of the same place or id join to its input.
+    It is so if from some record on those of one place or id, one of which names it, join to its
+    input. Those that say neither may be its own or not.
     """
     fragments = [each for record in records for each in said(as_json(record))]
     for at, first in enumerate(fragments):
-        if not (first.begins or first.whole or first.text):
-            continue
-        ours = [each for each in fragments[at:] if may_be_of_one(first, each)]
-        ours = [each for each in ours if not each.whole or each.name == sealed.call.name]
-        if any(each.name == sealed.call.name for each in ours) and joins(ours, sealed.call.input):
-            return True
+        for same in (is_of_one, may_be_of_one):
+            ours = [each for each in fragments[at:] if same(first, each)]
+            named = {each.name for each in ours} - {None, ""}
+            ours = [each for each in ours if each.may_be_all_of(sealed.call.name)]
+            if sealed.call.name in named and joins(ours, sealed.call.input):
+                return True
     return False
 
 
-def may_be_of_one(first: Said, other: Said) -> bool:
+def is_of_one(first: Said, other: Said) -> bool:
     if first.id is not None and first.id == other.id:
         return True
-    if first.place is not None and other.place is not None:
-        return bool(first.place == other.place)
-    return first.id is None or other.id is None
+    return first is other or (first.place is not None and first.place == other.place)
+
+
+def may_be_of_one(first: Said, other: Said) -> bool:
+    if is_of_one(first, other):
+        return True
+    places_known = None not in (first.place, other.place)
+    ids_known = None not in (first.id, other.id)
+    return not (places_known or ids_known)
 
 
 def joins(fragments: list[Said], wanted: Json) -> bool:
@@ -394,14 +403,14 @@ def said_in_chat(record: Any) -> Iterator[Said]:
             function = each.get("function") or {}
             name, arguments = function.get("name"), function.get("arguments") or ""
             text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-            yield Said(each.get("index"), each.get("id"), name, text, bool(name), False)
+            yield Said(each.get("index"), each.get("id"), name, text, False)
 
 
 def said_in_responses(record: Any) -> Iterator[Said]:
     kind = record.get("type") if isinstance(record, dict) else None
     if kind == DELTAS["call"]:
         place, item_id = record.get("output_index"), record.get("item_id")
-        yield Said(place, item_id, None, record["delta"], False, False)
+        yield Said(place, item_id, None, record["delta"], False)
     if kind in ("response.output_item.added", "response.output_item.done"):
         yield from said_of_item(record.get("output_index"), record["item"], kind.endswith("done"))
     if kind in ("response.completed", "response.incomplete"):
@@ -412,4 +421,4 @@ def said_in_responses(record: Any) -> Iterator[Said]:
 def said_of_item(place: Any, told: Json, done: bool) -> Iterator[Said]:
     if told.get("type") == "function_call":
         text = str(told.get("arguments") or "") if done else ""
-        yield Said(place, told.get("id"), str(told.get("name")), text, True, done)
+        yield Said(place, told.get("id"), told.get("name"), text, done)

@@ -31,7 +31,7 @@ from tests.providers.answers import (
 )
 from tests.providers.reading import MakeDecoder, Played, as_bytes, cut, read
 
-WHOLE, SPOILED, HOSTILE_ONES = at_scale(60, 3000), at_scale(250, 30_000), at_scale(100, 10_000)
+WHOLE, SPOILED, HOSTILE_ONES = at_scale(60, 300), at_scale(250, 30_000), at_scale(100, 1000)
 Drawn = tuple[list[Part], Records]
 SIZES = st.lists(st.sampled_from([1, 2, 7, 40, 300, 9000]), min_size=1, max_size=8)
 

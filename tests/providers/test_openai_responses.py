@@ -425,6 +425,17 @@ def test_what_contradicts_what_came_before_is_a_protocol_error(first: Json, seco
     assert isinstance(play(CREATED, first, second, completed()).error, ProtocolError)
 
 
+@pytest.mark.parametrize("lost", [None, "", " "])
+def test_arguments_that_only_the_end_tells_of_were_lost_on_the_way(lost: Any) -> None:
+    bare = {**call(), "arguments": lost}
+    end = completed({"type": "function_call", **call(given=ONE)})
+    played = play(CREATED, done(0, "function_call", **bare), end)
+    assert isinstance(played.error, ProtocolError)
+    assert played.sealed == []
+    shifted = completed({"type": "function_call", **call(given=ONE, call_id="b")})
+    assert play(done(0, "function_call", **bare), shifted).calls == [("a", "look", {})]
+
+
 def test_a_response_may_be_announced_again_before_its_first_item() -> None:
     assert decode(CREATED, CREATED, told("queued", response={})) == [STARTED]
     assert decode(CREATED, text(0, "x"), told("in_progress", response={}))[3:] == []

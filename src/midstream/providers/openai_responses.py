@@ -199,10 +199,9 @@ class ResponsesDecoder:
             raise ProtocolError(f"an item of no type: {kind!r:.200}")
         item = self._item(place, kind)
         if item.kind == "function_call":
-            if not (name := given.get("name")):
-                raise ProtocolError("a call without a name")
-            index, wanted = self._block(item), str(given.get("call_id") or given.get("id") or "")
-            item.call_id, item.name = unlike(self._ids, wanted, index), str(name)
+            item.begin_call(given)
+            index = self._block(item)
+            item.call_id = unlike(self._ids, item.wire_id, index)
             self._tell(ToolCallStarted(index, item.call_id, item.name))
         elif item.kind != "message":  # whose blocks are its parts
             self._block(item)
@@ -265,7 +264,10 @@ class ResponsesDecoder:
         """An item as the response's end tells of it. Most were done before; some come only here."""
         kind = str(given.get("type"))
         if place in self._items:
-            if self._items[place].done or self._items[place].kind != kind:
+            item = self._items[place]
+            if item.done:
+                item.check_end(given)
+            if item.done or item.kind != kind:
                 return
         elif place < self._items.last:
             return

@@ -21,7 +21,7 @@ class Item:
 
     Attributes:
         blocks: by the number of the part; what has no parts is one block, numbered 0.
-        call_id, name: of a call, as it is known here.
+        call_id, name: of a call, as it is known here; `wire_id`: its id as the server has it.
         said: what came of each part's text, or of a call's arguments.
         thought: the part of the reasoning that came last.
         cited: how many of the annotations of each part came.
@@ -31,6 +31,7 @@ class Item:
         self.kind = kind
         self.blocks: dict[int, int] = {}
         self.call_id = ""
+        self.wire_id = ""
         self.name = ""
         self.said: dict[int, list[str]] = {}
         self.thought: tuple[type, int] | None = None
@@ -41,6 +42,12 @@ class Item:
         """What of the whole did not come yet; None if something else came."""
         came = "".join(self.said.get(part, ()))
         return whole[len(came) :] if whole.startswith(came) else None
+
+    def begin_call(self, given: Json) -> None:
+        """Raise ProtocolError if it has no name: sent back, it would be refused."""
+        if not (name := given.get("name")):
+            raise ProtocolError("a call without a name")
+        self.wire_id, self.name = asked_as(given), str(name)
 
     def rest_of_call(self, given: Json) -> str:
         """What of a call's arguments came only when it was done.
@@ -53,6 +60,17 @@ class Item:
         if self.call_id and not same:
             raise ProtocolError(f"the call {self.call_id} is not the one that came")
         return rest or ""
+
+    def check_end(self, given: Json) -> None:
+        """See that a call that was done without arguments has none at the response's end either.
+
+        Raises:
+            ProtocolError: they were lost on the way.
+        """
+        same = self.call_id and self.wire_id == asked_as(given)
+        came = "".join(self.said.get(0, ())).strip()
+        if same and not came and str(given.get("arguments") or "").strip():
+            raise ProtocolError(f"the call {self.call_id} is not the one that came")
 
 
 class Items:
@@ -114,7 +132,7 @@ def is_output(item: Json) -> bool:
 
 def asked_as(item: Json) -> str:
     """What a call and its output have in common."""
-    return str(item.get("call_id") or item.get("id"))
+    return str(item.get("call_id") or item.get("id") or "")
 
 
 def note_asking(asking: set[str], item: Json) -> None:
