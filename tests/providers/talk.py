@@ -111,7 +111,9 @@ class Talk:
             case 8 | 9:
                 return (self._draw(OF_OTHERS),)
             case 6:
-                foreign = opaque("reasoning", provider="openai", encrypted_content="x")
+                foreign = opaque(
+                    "reasoning", provider="openai", id="rs_1", summary=[], encrypted_content="x"
+                )
                 return (
                     self._draw(st.sampled_from([foreign, opaque("container_upload", file_id="f")])),
                 )
