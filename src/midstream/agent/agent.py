@@ -75,8 +75,12 @@ class Agent:
         if byte_timeout <= 0 or event_timeout <= 0:
             raise ConfigurationError("timeouts are in seconds, and more than 0")
         patience = patience or Patience(byte_timeout=byte_timeout, event_timeout=event_timeout)
+        if cache not in (None, "5m", "1h"):
+            raise ConfigurationError('cache is "5m", "1h" or None')
         if isinstance(model, str):
             model = resolve(model, api_key, base_url, patience)
+        elif api_key is not None or base_url is not None:
+            raise ConfigurationError("a Model has its key and its address already")
         functions, server_tools = _sorted(tools)
         self._plan = Plan(
             model,

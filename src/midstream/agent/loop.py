@@ -99,11 +99,9 @@ class Loop:
         self._calls.stop(why)
         self._scope.cancel()
 
-    def approve(self, call_id: str, allowed: bool) -> None:
-        self._calls.approve(call_id, allowed)
-
-    def question(self, call_id: str) -> anyio.Event:
-        return self._calls.question(call_id)
+    @property
+    def calls(self) -> ToolCalls:
+        return self._calls  # of the turn under way
 
     # -- the run -------------------------------------------------------------------------------
 
@@ -173,6 +171,8 @@ class Loop:
                 await self._attempt(connection, attempt)
             except MidstreamError as error:
                 await self._discard(attempt, error)
+                if await is_spent(self._plan, self._tally):
+                    return "max_cost", None
             else:
                 return await self._commit()
         return None
@@ -234,6 +234,7 @@ class Loop:
         overlap = self._calls.overlap(clock.began, clock.ended)
         figures = Figures(turn.usage, price, clock.first, overlap)
         self._tally.count(figures)
+        self._tally.silent = not turn.usage.output_tokens
         with anyio.CancelScope(shield=True):
             if turn.stop is StopReason.REFUSAL:
                 await self._keeper.refused(turn.usage, effects)

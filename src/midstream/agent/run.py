@@ -131,11 +131,11 @@ class Run(AsyncIterator[RunEvent]):
         Raises:
             KeyError: no call with this id is waiting for an answer.
         """
-        self._running_loop().approve(call_id, allowed)
+        self._running_loop().calls.approve(call_id, allowed)
 
     def question(self, call_id: str) -> anyio.Event:
         """Set once an ApprovalRequested event needs no answer: it has one, or its call is gone."""
-        return self._running_loop().question(call_id)
+        return self._running_loop().calls.question(call_id)
 
     def _running_loop(self) -> Loop:
         if self._loop is None:

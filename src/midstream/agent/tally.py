@@ -22,6 +22,7 @@ from midstream.models.model import Model
 from midstream.turn.price import cost_usd, load_prices
 from midstream.turn.turn import Turn
 
+NOTHING = Usage()
 FREE = ("sim", "local")  # providers that nobody has to pay
 
 
@@ -56,6 +57,7 @@ class Tally:
         self.discarded = Usage()
         self.overlap = 0.0
         self.first_ttft: float | None = None
+        self.silent = False  # the last answer told no usage
         self._turns = 0
         self._costs: list[float | None] = []
 
@@ -108,7 +110,10 @@ async def check_price(plan: Plan) -> None:
 async def is_spent(plan: Plan, tally: Tally) -> bool:
     """Whether the limit of cost is reached, with what was thrown away or stopped half-way."""
     used = tally.usage + tally.discarded
-    if plan.max_cost is None or used == Usage():
+    if plan.max_cost is not None and tally.silent and plan.model.provider not in FREE:
+        words = f"{plan.model.provider} does not tell what an answer used"
+        raise ConfigurationError(f"{words}, so that no limit of cost can be kept")
+    if plan.max_cost is None or used == NOTHING:
         return False
     return await _price_of(plan.model, used) >= plan.max_cost
 

@@ -4,6 +4,7 @@ import sys
 from typing import Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from midstream.errors import ConfigurationError
 
@@ -111,7 +112,7 @@ class Thinking(click.ParamType[int | str]):
 )
 @click.option(
     "--max-cost",
-    type=float,
+    type=click.FloatRange(0, min_open=True),
     envvar="MIDSTREAM_MAX_COST",
     metavar="USD",
     help="Stop once so much is spent.",
@@ -144,9 +145,13 @@ def command(
     version: bool,
 ) -> int:
     """Answer PROMPT, or what is piped in, or both. Each tool starts while the model still talks."""
+    from midstream.cli.config import OF_THE_FOLDER, folder_settings
     from midstream.cli.going_on import session_for
     from midstream.cli.play import Question, play
 
+    source = click.get_current_context().get_parameter_source("model")
+    if source is ParameterSource.DEFAULT_MAP and folder_settings():
+        click.echo(f"midstream: {OF_THE_FOLDER} is used; the model is {model}", err=True)
     question = Question(
         words(prompt),
         default_model(base_url) if model is None else valid(model),
@@ -193,5 +198,6 @@ def default_model(base_url: str | None) -> str:
             return f"{name}:{endpoint.model}"
     if base_url:
         raise ConfigurationError("--base-url needs a model: -m openai-chat:NAME, or another wire's")
-    click.echo("midstream: no key is set, so the simulator answers (ANTHROPIC_API_KEY)", err=True)
+    words = "no key is set, so the simulator answers (ANTHROPIC_API_KEY, or another provider's)"
+    click.echo(f"midstream: {words}", err=True)
     return "sim:"

@@ -1,22 +1,26 @@
 """The configuration: a file of the user's, one of the folder's, and `MIDSTREAM_…` variables.
 
 The flag wins over the variable, the variable over the folder's file, and that over the user's. A
-folder may be a stranger's: its file says nothing of servers, to which keys would be sent, nor of
-tools, which are programs.
+folder may be a stranger's: its file names no servers, to which keys would be sent, no tools and no
+scripts, which run or have run what they say, and it lifts no limit of the user's.
 """
 
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from midstream.errors import ConfigurationError
 from midstream.models.endpoints import ENDPOINTS, Endpoint, check_url
+from midstream.models.llama_server import Settings as LocalSettings
 
 T = TypeVar("T", bound="Settings")
 OF_THE_FOLDER = Path(".midstream.toml")
+LIMITS = ("max_turns", "max_tokens", "max_cost")
+OWN = ("sim", "local")  # what they name is a file, which says what happens
+AtLeastOne = Annotated[int, Meta(ge=1)]
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -24,16 +28,22 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
     model: str | None = None
     system: str | None = None
-    max_turns: int | None = None
-    max_tokens: int | None = None
-    max_cost: float | None = None
+    max_turns: AtLeastOne | None = None
+    max_tokens: AtLeastOne | None = None
+    max_cost: Annotated[float, Meta(gt=0)] | None = None
     thinking: int | str | None = None
 
 
 class Config(Settings, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What the user's own file may say. Its endpoints are added to those that are known."""
+    """What the user's own file may say.
 
-    endpoints: dict[str, Endpoint] = {}
+    Attributes:
+        endpoints: servers by name, or what is different about those that are known.
+        local: how models on this machine are run.
+    """
+
+    endpoints: dict[str, dict[str, Any]] = {}
+    local: LocalSettings = LocalSettings()
 
 
 def config_file() -> Path:
@@ -50,11 +60,30 @@ def defaults() -> dict[str, Any]:
     Raises:
         ConfigurationError: a file is there and cannot be understood.
     """
-    found: dict[str, Any] = {}
-    for settings in (_read(config_file(), Config), _read(OF_THE_FOLDER, Settings)):
-        found |= msgspec.to_builtins(settings) if settings else {}
-    found.pop("endpoints", None)
-    return found
+    found: dict[str, Any] = msgspec.to_builtins(user_config())
+    here: dict[str, Any] = msgspec.to_builtins(folder_settings() or Settings())
+    for limit in LIMITS:
+        if limit in found and limit in here:
+            here[limit] = min(found[limit], here[limit])
+    return {name: value for name, value in (found | here).items() if name in _NAMES}
+
+
+_NAMES = Settings.__struct_fields__
+
+
+def user_config() -> Config:
+    config = _read(config_file(), Config)
+    if config is None and "MIDSTREAM_CONFIG" in os.environ:
+        raise ConfigurationError(f"there is no file {config_file()}, which MIDSTREAM_CONFIG names")
+    return config or Config()
+
+
+def folder_settings() -> Settings | None:
+    settings = _read(OF_THE_FOLDER, Settings)
+    if settings and (settings.model or "").partition(":")[0] in OWN:
+        words = f"{settings.model!r} may run what it likes: name it with -m, not in a folder's file"
+        raise ConfigurationError(f"{OF_THE_FOLDER}: {words}")
+    return settings
 
 
 def endpoints() -> dict[str, Endpoint]:
@@ -63,21 +92,28 @@ def endpoints() -> dict[str, Endpoint]:
     Raises:
         ConfigurationError: the file is there and cannot be understood.
     """
-    config = _read(config_file(), Config)
-    own = config.endpoints if config else {}
-    for name, endpoint in own.items():
+    found = dict(ENDPOINTS)
+    for name, given in user_config().endpoints.items():
         try:
-            _check(name, endpoint)
-        except ConfigurationError as error:
+            found[name] = _endpoint(name, given)
+        except (ConfigurationError, msgspec.ValidationError) as error:
             raise ConfigurationError(f"{config_file()}, endpoints.{name}: {error}") from error
-    return ENDPOINTS | own
+    return found
 
 
-def _check(name: str, endpoint: Endpoint) -> None:
-    if not name or ":" in name or name in ("sim", "local"):
+def _endpoint(name: str, given: dict[str, Any]) -> Endpoint:
+    if not name or ":" in name or name in OWN:
         raise ConfigurationError("the name cannot be used")
+    known: dict[str, Any] = {}
+    if name in ENDPOINTS:  # what is not said again stays as it is
+        known = msgspec.to_builtins(ENDPOINTS[name])
+        given = given | {"quirks": known["quirks"] | given.get("quirks", {})}
+        if "base_url" in given:
+            known["url_variables"] = ()
+    endpoint = msgspec.convert(known | given, Endpoint)
     if endpoint.base_url or not endpoint.url_variables:
         check_url(endpoint.base_url)
+    return endpoint
 
 
 def _read(path: Path, kind: type[T]) -> T | None:

@@ -62,7 +62,7 @@ def program() -> Finding:
 def local() -> Finding:
     """Whether GGUF files can be run. Of those there may be none: it is not looked for them."""
     if find_spec("xllamacpp") is None:
-        return Finding("local", State.ABSENT, "no llama.cpp: pip install 'midstream[local]'")
+        return Finding("local", State.ABSENT, "no llama.cpp: pip install xllamacpp")
     release = metadata.version("xllamacpp") if _installed("xllamacpp") else "unknown"
     facts: dict[str, Any] = {"xllamacpp": release, "devices": []}
     try:

@@ -17,14 +17,14 @@ from msgspec import Struct
 LOADING = b"cmd_child_to_router:state:"  # what llama.cpp puts before its news
 
 
-class Settings(Struct, frozen=True):
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """How llama.cpp runs a model. None leaves the choice to llama.cpp, or to the model's file.
 
     Attributes:
         context: tokens that one conversation may have, answers included. No more than the model
             was trained for are used; 0 means just that many.
         parallel: how many conversations are answered at a time; each takes memory of its own.
-        threads: that compute.
+        threads: that compute; without it one less than there are cores.
         template: a chat template in Jinja, instead of the one in the file.
         temperature, seed: for every answer.
         grammar: in GBNF; every answer follows it.
@@ -39,6 +39,10 @@ class Settings(Struct, frozen=True):
     seed: int | None = None
     grammar: str | None = None
     json_schema: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.parallel < 1 or self.context < 0 or (self.threads is not None and self.threads < 1):
+            raise ValueError("parallel and threads are at least 1, and context at least 0")
 
 
 class Start(Struct, frozen=True):
@@ -81,8 +85,10 @@ def parameters(llama: Any, start: Start) -> Any:
     # Threads that wait for each other sleep. Spinning, two of them are a hundred times slower than
     # one as soon as other programs, such as our tools, want the same cores.
     made.cpuparams.poll = made.cpuparams_batch.poll = 0
-    if settings.threads is not None:
-        made.cpuparams.n_threads = made.cpuparams_batch.n_threads = settings.threads
+    # One core is left to whoever else works, such as our tools: threads wait for the slowest, and
+    # beside one busy program an answer was seen to take ten times as long with a thread more.
+    threads = settings.threads or max(1, (os.cpu_count() or 1) - 1)
+    made.cpuparams.n_threads = made.cpuparams_batch.n_threads = threads
     if settings.template is not None:
         made.chat_template = settings.template
     if settings.temperature is not None:

@@ -211,4 +211,4 @@ def check(file: Path) -> None:
     if magic != b"GGUF":
         raise ConfigurationError(f"{file} is not a GGUF file, which is what llama.cpp reads")
     if find_spec("xllamacpp") is None:
-        raise ConfigurationError("local models need llama.cpp: pip install 'midstream[local]'")
+        raise ConfigurationError("local models need llama.cpp: pip install xllamacpp")

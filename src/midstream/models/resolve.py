@@ -1,14 +1,26 @@
 """From `provider:name` to a model; the one place that knows the wires by name."""
 
 import os
+import re
 from collections.abc import Mapping
+from typing import get_args
 
 from msgspec.structs import replace
 
 from midstream.errors import ConfigurationError
-from midstream.models.endpoints import ENDPOINTS, OPENAI, Endpoint, check_url
+from midstream.models.endpoints import (
+    ENDPOINTS,
+    OPENAI,
+    OPENAI_QUIRKS,
+    Endpoint,
+    Wire,
+    check_url,
+)
 from midstream.models.model import Model, Patience
 from midstream.providers.openai_chat_request import Quirks
+
+# OpenAI's models that refuse what earlier ones took.
+NEWER = re.compile(r"(?:gpt-[5-9]|o\d)")
 
 
 def resolve(
@@ -24,6 +36,8 @@ def resolve(
         ConfigurationError: no such provider, or no key for it.
     """
     provider, colon, name = spec.partition(":")
+    if provider in ("sim", "local") and (api_key or base_url) is not None:
+        raise ConfigurationError(f"{provider}: models have neither key nor base URL")
     match provider:
         case "sim" if colon:
             from midstream.models.simulated import SimulatedModel
@@ -35,6 +49,8 @@ def resolve(
             return LocalModel(name, patience=patience)
         case _ if name and provider in endpoints:
             endpoint = moved(endpoints[provider], base_url)
+            if provider == "openai-chat" and NEWER.match(name):  # behind a proxy, too
+                endpoint = replace(endpoint, quirks=OPENAI_QUIRKS)
             return model_at(endpoint, name, api_key, provider, patience)
         case _:
             known = f"{', '.join(endpoints)}, local, sim"
@@ -49,7 +65,9 @@ def moved(endpoint: Endpoint, base_url: str | None) -> Endpoint:
 
     What speaks OpenAI's wires elsewhere may want no key, and has not followed all their changes.
     """
-    url = endpoint.url() if base_url is None else base_url
+    url = (endpoint.url() if base_url is None else base_url).strip().rstrip("/")
+    if endpoint.wire == "anthropic":
+        url = url.removesuffix("/v1")  # which is part of that wire's paths
     there = replace(endpoint, base_url=url, url_variables=())
     if endpoint.keys == OPENAI.keys and url != OPENAI.base_url:
         return replace(there, needs_key=False, quirks=Quirks())
@@ -79,7 +97,9 @@ def model_at(
     from midstream.providers.openai_chat_request import Chat
     from midstream.providers.openai_responses_request import Responses
 
-    url = endpoint.url()
+    if endpoint.wire not in get_args(Wire):
+        raise ConfigurationError(f"a wire is one of {', '.join(get_args(Wire))}")
+    url = endpoint.url().rstrip("/")
     if not url and endpoint.url_variables:
         raise ConfigurationError(f"no address for {provider}: set {endpoint.url_variables[0]}")
     check_url(url)
@@ -99,8 +119,10 @@ def model_at(
 def _key(endpoint: Endpoint, provider: str, api_key: str | None) -> str:
     key = (api_key or endpoint.key()).strip()
     if not key and endpoint.needs_key:
-        name = endpoint.keys[0] if endpoint.keys else "api_key="
-        raise ConfigurationError(f"no key for {provider}: set {name} (midstream demo needs none)")
+        cure = f"set {endpoint.keys[0]} (midstream demo needs none)"
+        if not endpoint.keys:
+            cure = "its entry may name a variable in `keys`, or say `needs_key = false`"
+        raise ConfigurationError(f"no key for {provider}: {cure}")
     if not (key.isascii() and key.isprintable()):
         raise ConfigurationError(f"the key for {provider} has characters that no key has")
     return key
