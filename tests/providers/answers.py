@@ -327,12 +327,12 @@ class Said(Struct):
 
     place: Any
     id: Any
-    name: Any
+    name: str
     text: str
     whole: bool  # the text is all of the arguments, and not more of them
 
     def may_be_all_of(self, name: str) -> bool:
-        return not self.whole or self.name in (None, "", name)
+        return not self.whole or self.name in ("", name)
 
 
 Reader = Callable[[Any], Iterator[Said]]
@@ -348,7 +348,7 @@ def told_whole(records: Records, sealed: SealedCall, said: Reader) -> bool:
     for at, first in enumerate(fragments):
         for same in (is_of_one, may_be_of_one):
             ours = [each for each in fragments[at:] if same(first, each)]
-            named = {each.name for each in ours} - {None, ""}
+            named = [each.name for each in ours]
             ours = [each for each in ours if each.may_be_all_of(sealed.call.name)]
             if sealed.call.name in named and joins(ours, sealed.call.input):
                 return True
@@ -386,6 +386,10 @@ def as_object(text: str) -> Any:
         return None
 
 
+def as_name(name: Any) -> str:
+    return str(mended_in(name or ""))
+
+
 def as_json(record: Any) -> Any:
     if not isinstance(record, bytes):
         return record
@@ -403,14 +407,14 @@ def said_in_chat(record: Any) -> Iterator[Said]:
             function = each.get("function") or {}
             name, arguments = function.get("name"), function.get("arguments") or ""
             text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-            yield Said(each.get("index"), each.get("id"), name, text, False)
+            yield Said(each.get("index"), each.get("id"), as_name(name), text, False)
 
 
 def said_in_responses(record: Any) -> Iterator[Said]:
     kind = record.get("type") if isinstance(record, dict) else None
     if kind == DELTAS["call"]:
         place, item_id = record.get("output_index"), record.get("item_id")
-        yield Said(place, item_id, None, record["delta"], False)
+        yield Said(place, item_id, "", record["delta"], False)
     if kind in ("response.output_item.added", "response.output_item.done"):
         yield from said_of_item(record.get("output_index"), record["item"], kind.endswith("done"))
     if kind in ("response.completed", "response.incomplete"):
@@ -421,4 +425,4 @@ def said_in_responses(record: Any) -> Iterator[Said]:
 def said_of_item(place: Any, told: Json, done: bool) -> Iterator[Said]:
     if told.get("type") == "function_call":
         text = str(told.get("arguments") or "") if done else ""
-        yield Said(place, told.get("id"), told.get("name"), text, done)
+        yield Said(place, told.get("id"), as_name(told.get("name")), text, done)

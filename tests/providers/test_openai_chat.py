@@ -711,6 +711,12 @@ SEALS = [
         [calls(LOOK, PAY), finish()], [("a", 1), ("b", 2)], id="with the next in the same record"
     ),
     pytest.param(
+        [calls(fragment(ONE + "\n", "look", "a", 0)), calls(fragment(" ", index=0)), calls(PAY),
+         finish()],
+        [("a", 3), ("b", 4)],
+        id="blanks behind it or not",
+    ),
+    pytest.param(
         [calls(LOOK), TEXT, finish()], [("a", 3)], id="not with text"
     ),
     pytest.param(

@@ -330,12 +330,24 @@ def test_without_places_whole_items_follow_each_other() -> None:
     assert played.blocks == (Text("Hi"), LOOKED, ToolCall("b", "pay", {"n": 2}))
 
 
-@pytest.mark.parametrize("lost", [arguments(None, TWO, "2"), done(None, "function_call", id="2",
-    **call("pay", TWO, "b"))])  # fmt: skip
+LOST = [
+    pytest.param(arguments(None, TWO, "2"), id="a delta"),
+    pytest.param(done(None, "function_call", id="2", **call("pay", TWO, "b")), id="a call"),
+    pytest.param(done(None, "function_call", id="2", **call(given=TWO, call_id="b")), id="alike"),
+]
+
+
+@pytest.mark.parametrize("lost", LOST)
 def test_without_places_nothing_of_an_item_never_announced_goes_to_another(lost: Json) -> None:
     played = play(CREATED, added(None, "function_call", id="1", **call()), lost, completed())
     assert isinstance(played.error, ProtocolError)
-    assert not any(sealed.call.name == "look" for _, sealed in played.sealed)
+    assert "a" not in [call_id for call_id, _ in played.when]
+
+
+def test_a_list_at_the_end_that_leaves_items_out_brings_nothing_twice() -> None:
+    end = completed({"type": "function_call", **call(given=ONE)})
+    played = play(CREATED, done(1, "function_call", **call(given=ONE)), end)
+    assert played.calls == [("a", "look", {"n": 1})]
 
 
 def test_items_that_were_never_announced_are_read() -> None:
@@ -547,6 +559,12 @@ HOSTED = [
         [done(0, "shell_call", call_id="c"), done(1, "shell_call_output", call_id="d")],
         StopReason.TOOL_USE,
         id="with another's output",
+    ),
+    pytest.param(
+        [done(0, "tool_search_call", call_id="c", execution="client"),
+         done(1, "tool_search_output", call_id="c", execution="client")],
+        StopReason.END_TURN,
+        id="for us, and somebody answered",
     ),
     pytest.param(
         [done(0, "tool_search_call", id="x", execution="client")], StopReason.TOOL_USE, id="for us"

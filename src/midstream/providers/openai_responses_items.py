@@ -122,8 +122,7 @@ class Items:
 
 def asks(item: Json) -> bool:
     """Whether it waits for something that is to be run here."""
-    waits = item.get("type") in ASKING or item.get("execution") == "client"
-    return waits and not is_output(item)
+    return item.get("type") in ASKING or item.get("execution") == "client"
 
 
 def is_output(item: Json) -> bool:
