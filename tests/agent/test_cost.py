@@ -55,6 +55,24 @@ async def test_what_was_thrown_away_counts_as_well() -> None:
     assert ended.discarded_usage.output_tokens == DEAR
 
 
+async def test_no_attempt_is_made_once_the_limit_is_reached() -> None:
+    lost = [start(output_tokens=DEAR, input_tokens=0), text(0, "Lost"), Do.CUT]
+    async with provider(lost, says("Never asked for.")) as world:
+        run = agent(world, 0.1).run("Look")
+        ended = await run
+        assert len(world.requests) == 1
+    assert (ended.outcome, ended.text) == ("max_cost", "")
+
+
+async def test_where_no_usage_is_told_no_limit_can_be_kept() -> None:
+    silent = [start(input_tokens=0, output_tokens=0), tool_use(0, "a", "look"), stop("tool_use", 0)]
+    async with provider(silent) as world:
+        ended = await agent(world, 0.1).run("Look")
+    assert ended.outcome == "failed"
+    assert ended.error is not None
+    assert "does not tell what an answer used" in ended.error.message
+
+
 async def test_a_limit_that_cannot_be_kept_is_an_error_before_anything_is_sent() -> None:
     async with provider() as world:
         unknown = Agent("anthropic:no-such-model", api_key="k", base_url=world.url, max_cost=1)

@@ -26,6 +26,8 @@ keys = ["LAB_KEY"]
 def program(tmp_path: Path) -> Program:
     """The command in an empty folder, with no keys and the user's file at `config.toml`."""
 
+    (tmp_path / "config.toml").touch()
+
     def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MIDSTREAM_DATA": str(tmp_path)}
         return subprocess.run(
@@ -56,12 +58,16 @@ def test_the_flag_wins_over_the_variable_over_the_folders_file_over_the_users(
     )
     assert program("Hi", **keyed).returncode == 0
     (tmp_path / ".midstream.toml").write_text('model = "lab:two"\nmax_tokens = 12\n')
+    done = program("Hi", **keyed)
+    assert ".midstream.toml is used; the model is lab:two" in done.stderr
+    (tmp_path / ".midstream.toml").write_text('model = "lab:two"\nmax_tokens = 10\n')
     program("Hi", **keyed)
     program("Hi", MIDSTREAM_MODEL="lab:three", **keyed)
     program("Hi", "-m", "lab:four", "--max-tokens", "14", MIDSTREAM_MODEL="lab:three", **keyed)
     asked = [(body["model"], body["max_tokens"]) for body in sim.requests]
-    assert asked == [("one", 11), ("two", 12), ("three", 12), ("four", 14)]
-    assert [body["system"][0]["text"] for body in sim.requests] == ["User."] * 4
+    # A folder may lower a limit of the user's, and not lift it.
+    assert asked == [("one", 11), ("two", 11), ("two", 10), ("three", 10), ("four", 14)]
+    assert [body["system"][0]["text"] for body in sim.requests] == ["User."] * 5
 
 
 WRONG = [
@@ -72,7 +78,10 @@ WRONG = [
         "config.toml", '[endpoints.x]\nbase_url = "x"', "must be http(s)://host", id="no address"
     ),
     pytest.param(
-        "config.toml", '[endpoints.x]\nbase_url = "http://h"\nwire = "smtp"', "smtp", id="no wire"
+        "config.toml",
+        '[endpoints.x]\nbase_url = "http://h"\nwire = "smtp"',
+        "endpoints.x: Invalid enum value 'smtp'",
+        id="no wire",
     ),
     pytest.param(
         "config.toml", '[endpoints."a:b"]\nbase_url = "http://h"', "cannot be used", id="a name"
@@ -80,6 +89,10 @@ WRONG = [
     pytest.param(
         ".midstream.toml", '[endpoints.x]\nbase_url = "http://h"', "your own file", id="a stranger"
     ),
+    pytest.param("config.toml", "max_turns = 0", ">= 1 - at `$.max_turns`", id="a limit"),
+    pytest.param("config.toml", "[local]\nthreads = 0", "at least 1", id="no threads"),
+    pytest.param(".midstream.toml", 'model = "sim:x.toml"', "name it with -m", id="a script"),
+    pytest.param(".midstream.toml", 'model = "local:x.gguf"', "name it with -m", id="a file"),
     pytest.param(".midstream.toml", 'tools = ["x.py"]', "unknown field `tools`", id="programs"),
     pytest.param(".midstream.toml", 'base_url = "http://h"', "base_url", id="where keys go"),
 ]
@@ -96,6 +109,22 @@ def test_what_cannot_be_understood_is_one_line_with_its_file(
     assert words in line
     assert file in line
     assert "a bug" not in line
+
+
+def test_a_server_that_is_known_is_changed_and_not_replaced(
+    program: Program, sim: Simulator, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text(
+        f'[endpoints.mistral]\nbase_url = "{sim.url}/v1"\nquirks.asks_usage = true\n'
+    )
+    done = program("Hi", "-m", "mistral:m", MISTRAL_API_KEY="k")
+    assert json.loads(done.stdout)["text"] == "Ok."
+    assert sim.requests[0]["stream_options"] == {"include_usage": True}
+
+
+def test_a_file_that_is_named_must_be_there(program: Program, tmp_path: Path) -> None:
+    done = program("Hi", "-m", "sim:hello", MIDSTREAM_CONFIG=str(tmp_path / "none.toml"))
+    assert (done.returncode, "which MIDSTREAM_CONFIG names" in done.stderr) == (4, True)
 
 
 def test_a_server_of_ones_own_is_asked_with_its_own_key(

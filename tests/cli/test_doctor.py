@@ -35,6 +35,7 @@ COMMAND = [sys.executable, "-m", "midstream", "doctor"]
 def environment(tmp_path: Path) -> dict[str, str]:
     """Neither keys nor llama.cpp: what is found instead of it cannot be imported."""
     (tmp_path / "path").mkdir()
+    (tmp_path / "config.toml").touch()
     (tmp_path / "path" / "xllamacpp.py").write_text("raise ImportError('broken')")
     of_providers = ("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")
     kept = {k: v for k, v in os.environ.items() if not k.endswith(of_providers)}
@@ -76,7 +77,9 @@ def found(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def answering(status: int) -> Generator[tuple[str, list[tuple[str, dict[str, str]]]]]:
+def answering(
+    status: int, body: bytes = b""
+) -> Generator[tuple[str, list[tuple[str, dict[str, str]]]]]:
     """A server with one answer, which repeats the key it was asked with wherever it can."""
     asked: list[tuple[str, dict[str, str]]] = []
 
@@ -88,7 +91,7 @@ def answering(status: int) -> Generator[tuple[str, list[tuple[str, dict[str, str
             self.send_response(status, f"you said {said}")
             self.send_header("x-echo", said)
             self.end_headers()
-            self.wfile.write(said.encode())
+            self.wfile.write(body or json.dumps({"data": [], "said": said}).encode())
 
         def log_message(self, *args: object) -> None:
             pass
@@ -118,7 +121,7 @@ def test_where_nothing_is_set_up_it_says_what_to_do_and_fails(doctor: Doctor) ->
         ["–", "terminal"],
         ["–", "sessions"],
         ["✓", "pytest"],
-        ["–", "config"],
+        ["✓", "config"],
         ["–", "others"],
     ]
     assert lines[1][2] == "no key: set ANTHROPIC_API_KEY to use it"
@@ -179,6 +182,24 @@ def test_a_configuration_that_cannot_be_read_is_a_finding(doctor: Doctor, tmp_pa
     assert "modle" in config["words"]
 
 
+@pytest.mark.parametrize("body", [b"<html>A shop</html>", b"[]", b'"data": []'])
+def test_what_lists_no_models_is_no_provider(doctor: Doctor, body: bytes) -> None:
+    with answering(200, body) as (url, _):
+        done = doctor("--json", **KEYS, ANTHROPIC_BASE_URL=url, OPENAI_BASE_URL=url)
+    assert done.returncode == 4
+    assert "with no list of models" in found(done)["anthropic"]["words"]
+
+
+@pytest.mark.parametrize("text", ["modle = 3", 'model = "opena:x"', "model = 5"])
+def test_where_the_configuration_is_broken_nothing_can_be_asked(
+    doctor: Doctor, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with answering(200) as (url, _):
+        done = doctor("--json", **KEYS, ANTHROPIC_BASE_URL=url)
+    assert (done.returncode, found(done)["config"]["state"]) == (4, "bad")
+
+
 def test_a_key_that_is_refused_is_to_be_set_again(doctor: Doctor) -> None:
     with answering(401) as (url, _):
         done = doctor(**KEYS, ANTHROPIC_BASE_URL=url, OPENAI_BASE_URL=url)
@@ -188,7 +209,14 @@ def test_a_key_that_is_refused_is_to_be_set_again(doctor: Doctor) -> None:
 
 @pytest.mark.parametrize(
     ("status", "state"),
-    [(200, State.GOOD), (403, State.BAD), (404, State.GOOD), (429, State.GOOD), (529, State.BAD)],
+    [
+        (200, State.GOOD),
+        (403, State.BAD),
+        (302, State.BAD),
+        (404, State.ABSENT),
+        (429, State.GOOD),
+        (529, State.BAD),
+    ],
 )
 def test_what_a_status_says(status: int, state: State) -> None:
     assert verdict(status, "ANTHROPIC_API_KEY", ENDPOINTS["anthropic"])[0] is state

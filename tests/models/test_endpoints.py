@@ -16,8 +16,9 @@ from midstream.models.endpoints import ENDPOINTS, Endpoint
 from midstream.models.model import Patience
 from midstream.models.resolve import model_at, resolve
 from midstream.providers.openai_chat_request import Quirks
+from midstream.simulator import Reply, say, simulator
 from midstream.simulator.server import Exchange, Request, serve
-from tests.fakes import AT_ONCE, ended, play
+from tests.fakes import AT_ONCE, ended, play, provider, says
 
 Json = dict[str, Any]
 KEY = "sk-a-test"
@@ -201,7 +202,54 @@ def test_a_server_can_be_a_value() -> None:
         model_at(Endpoint("lab:8000"), "qwen3", KEY)
 
 
-@pytest.mark.parametrize("spec", ["", "gpt", "martian:m", "openai:", ":m", "local:", "openai"])
+@pytest.mark.parametrize("spec", ["", "gpt", "martian:m", "openai:", ":m", "openai"])
 def test_what_names_no_model_is_told_what_does(spec: str) -> None:
     with pytest.raises(ConfigurationError, match="PROVIDER:NAME"):
         resolve(spec, KEY, None, Patience())
+
+
+@pytest.mark.parametrize("url", ["https://api.openai.com/v1/", " https://api.openai.com/v1 "])
+def test_openai_is_known_however_its_address_is_written(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="no key for openai-chat"):
+        resolve("openai-chat:gpt-4o", None, url, Patience())
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/"])
+async def test_anthropics_address_may_end_in_v1(path: str) -> None:
+    async with provider(says("Hi.")) as world:
+        agent = Agent("anthropic:m", api_key="k", base_url=world.url + path)
+        assert (await agent.run("Hi")).text == "Hi."
+
+
+@pytest.mark.parametrize(("name", "field"), [("gpt-5.5", "max_completion_tokens"),
+                                             ("o3", "max_completion_tokens"),
+                                             ("qwen3", "max_tokens")])  # fmt: skip
+async def test_openais_newer_models_are_known_behind_a_proxy_too(name: str, field: str) -> None:
+    async with simulator([Reply([say("Hi.")])]) as sim:
+        agent = Agent(f"openai-chat:{name}", api_key="k", base_url=f"{sim.url}/v1")
+        assert (await agent.run("Hi")).text == "Hi."
+    assert field in sim.requests[0]
+
+
+@pytest.mark.parametrize("spec", ["sim:hello", "local:x.gguf"])
+def test_what_runs_here_has_no_address(spec: str) -> None:
+    with pytest.raises(ConfigurationError, match="neither key nor base URL"):
+        resolve(spec, None, "http://h", Patience())
+
+
+def test_a_model_has_its_key_already() -> None:
+    lab = model_at(Endpoint("http://lab:8000/v1", needs_key=False), "qwen3")
+    with pytest.raises(ConfigurationError, match="has its key and its address already"):
+        Agent(lab, api_key=KEY)
+    with pytest.raises(ConfigurationError, match="a wire is one of anthropic, openai"):
+        model_at(Endpoint("http://lab", wire="openai-chta", needs_key=False), "m")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="may name a variable in `keys`"):
+        model_at(Endpoint("http://lab:8000/v1"), "m")
+
+
+@pytest.mark.parametrize("wire", ["anthropic", "openai", "openai-chat"])
+async def test_an_address_that_is_nowhere_is_told(wire: str) -> None:
+    async with simulator([Reply([say("Hi.")])]) as sim:
+        ended = await Agent(f"{wire}:m", api_key="k", base_url=f"{sim.url}/api").run("Hi")
+    assert ended.error is not None
+    assert f"Not Found (asked: {sim.url}/api/" in ended.error.message

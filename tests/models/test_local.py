@@ -89,7 +89,7 @@ async def test_a_file_answers(gguf: Path) -> None:
     assert (run.ended.outcome, run.ended.cost_usd) == ("max_tokens", None)
     assert run.usage.output_tokens == 12
     assert run.text.startswith("Hello")
-    assert sum(isinstance(each, TextDelta) for each in events) > 5
+    assert sum(isinstance(each, TextDelta) for each in events) > 2
     assert told[0] == 0
     assert told[-1] is None
     assert 1 in told
@@ -335,7 +335,7 @@ def test_without_llama_cpp_it_says_what_to_install(
     model = tmp_path / "model.gguf"
     model.write_bytes(b"GGUF")
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'midstream\[local\]'"):
+    with pytest.raises(ConfigurationError, match="pip install xllamacpp"):
         LocalModel(model)
 
 

@@ -186,7 +186,12 @@ BODIES = [
     pytest.param({"error": {"type": "x"}, "detail": "no"}, ("x", "no"), id="a detail beside it"),
     pytest.param({"error": None, "message": "no"}, ("http_400", "no"), id="a null error"),
     pytest.param({"error": {}, "message": "no"}, ("http_400", "no"), id="an empty error"),
-    pytest.param(b"<html>no</html>", ("http_400", "<html>no</html>"), id="HTML"),
+    pytest.param(b"<html>no</html>", ("http_400", "a web page: no"), id="HTML"),
+    pytest.param(
+        b"<html><head><title>\n502 Bad\nGateway</title></head><p>no",
+        ("http_400", "a web page: 502 Bad Gateway"),
+        id="HTML with a title",
+    ),
     pytest.param(b" no\n", ("http_400", "no"), id="words"),
     pytest.param(b"\xff\xfe", ("http_400", "\ufffd\ufffd"), id="no UTF-8"),
     pytest.param(b"x" * 9000, ("http_400", "x" * 500), id="much"),

@@ -159,7 +159,7 @@ async def test_it_reads_a_refusal() -> None:
     script = [Reply([redacted(), say("I cannot.")], stop="refusal")]
     async with (
         simulator(script) as sim,
-        openai.AsyncOpenAI(api_key="k", base_url=sim.url) as client,  # without the /v1 as well
+        openai.AsyncOpenAI(api_key="k", base_url=f"{sim.url}/v1") as client,
     ):
         assert (await chatted(client)).choices[0].message.refusal == "I cannot."
         (item,) = (await responded(client)).output

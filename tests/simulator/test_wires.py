@@ -105,7 +105,7 @@ def test_every_event_has_a_name_that_faults_know() -> None:
     assert names == set(EVENTS)
 
 
-PATHS = ["/v1/messages", "/chat/completions", "/responses"]
+PATHS = ["/v1/messages", "/v1/chat/completions", "/v1/responses"]
 
 
 @pytest.mark.anyio
@@ -113,7 +113,7 @@ async def test_a_simulator_speaks_all_of_them_at_once() -> None:
     async with simulator("hello") as sim, httpx2.AsyncClient(headers=HEADERS) as client:
         asked: list[dict[str, Any]] = []
         for path, make in zip(
-            ("/v1/messages", "/chat/completions", "/responses"), TALKS, strict=True
+            ("/v1/messages", "/v1/chat/completions", "/v1/responses"), TALKS, strict=True
         ):
             talk: Talk = make()
             talk.ask("Hi")
@@ -128,7 +128,7 @@ REFUSALS: list[tuple[str, str, dict[str, str], Any, int, str, str]] = [
     ("POST", "/v1/chat/completions", {}, {}, 401, "invalid_request_error", "x-request-id"),
     ("POST", "/v1/chat/completions", HEADERS, {}, 400, "invalid_request_error", "x-request-id"),
     ("GET", "/v1/chat/completions", HEADERS, None, 405, "invalid_request_error", "x-request-id"),
-    ("POST", "/responses?a=b", {}, {}, 401, "invalid_request_error", "x-request-id"),
+    ("POST", "/v1/responses?a=b", {}, {}, 401, "invalid_request_error", "x-request-id"),
     ("POST", "/v1/responses", HEADERS, {}, 400, "invalid_request_error", "x-request-id"),
     ("POST", "/v1/embeddings", HEADERS, {}, 404, "not_found_error", "request-id"),
 ]

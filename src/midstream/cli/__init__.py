@@ -35,6 +35,10 @@ def main() -> None:
                 WRONG_USAGE,
             )
         )
+    # A question of one word that is nearly a command would be sent, and paid for.
+    if len(args) == 1 and args[0] not in COMMANDS and (likely := meant("midstream", args)):
+        words = f"{args[0]!r} is no command{likely} -p {args[0]!r} asks the model"
+        sys.exit(complain(words, WRONG_USAGE))
     if args and args[0] in COMMANDS:
         sys.exit(run(COMMANDS[args[0]], args[1:], f"midstream {args[0]}"))
     sys.exit(run("midstream.cli.ask", args, "midstream"))

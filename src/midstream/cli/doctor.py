@@ -20,7 +20,8 @@ EPILOG = """\b
 Providers whose key or base URL is set, and those on this machine, are asked
 for their models: that is free. Keys are not shown.
 Exit status: 0 a model can be asked (the simulator does not count; for
-llama.cpp you need a file), 2 wrong usage, 4 none can."""
+llama.cpp you need a file), 2 wrong usage, 4 none can, or the
+configuration is broken."""
 
 
 class Check(Struct, frozen=True):
@@ -62,7 +63,8 @@ def _late(name: str) -> Finding:
 def command(as_json: bool, debug: bool) -> int:
     """Say what can be used on this machine: ✓ it can, ✗ it is broken, – it is not there."""
     found = anyio.run(examine, checks())
-    usable = any(each.usable for each in found)
+    broken = any(each.name == "config" and each.state is State.BAD for each in found)
+    usable = any(each.usable for each in found) and not broken
     if as_json:
         whole = {"usable": usable, "findings": {each.name: each for each in found}}
         click.echo(msgspec.json.encode(whole))

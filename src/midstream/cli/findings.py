@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from midstream import __version__
-from midstream.cli.config import OF_THE_FOLDER, config_file, defaults, endpoints
+from midstream.cli.config import OF_THE_FOLDER, OWN, config_file, defaults, endpoints
 from midstream.errors import ConfigurationError, SessionError
 from midstream.journal.store import Journal
 
@@ -100,7 +100,8 @@ def sessions() -> Finding:
     facts: dict[str, Any] = {"path": str(path), "writable": False, "sessions": 0, "bytes": 0}
     if not path.exists():
         above = next(each for each in path.parents if each.exists())
-        if not os.access(above, os.W_OK | os.X_OK):
+        in_proc = above.parts[:2] == ("/", "proc")  # where root may write, and cannot
+        if in_proc or not os.access(above, os.W_OK | os.X_OK):
             words = f"{path} cannot be made: set MIDSTREAM_DATA to another folder"
             return Finding("sessions", State.BAD, words, facts=facts)
         words = f"none yet; they will be in {path}"
@@ -143,8 +144,10 @@ def configuration() -> Finding:
     found = [str(each) for each in (config_file(), OF_THE_FOLDER) if each.is_file()]
     facts = {"files": found}
     try:
-        defaults()
-        endpoints()
+        chosen = os.environ.get("MIDSTREAM_MODEL") or defaults().get("model") or "sim:"
+        provider = chosen.partition(":")[0]
+        if provider not in (*endpoints(), *OWN):
+            raise ConfigurationError(f"the default model {chosen!r} is of no known provider")
     except ConfigurationError as error:
         return Finding("config", State.BAD, str(error), facts=facts)
     if not found:

@@ -1,6 +1,7 @@
 """Whether the providers can be reached, and whether they take the keys that are set."""
 
 import os
+import re
 import ssl
 from collections.abc import Iterator
 from time import monotonic
@@ -17,6 +18,9 @@ from midstream.models.endpoints import ENDPOINTS, Endpoint, Wire, check_url
 from midstream.models.resolve import moved
 from midstream.secrets.names import address
 
+NO_LIST = -200
+MOST_BYTES = 4 << 20
+LIST = re.compile(rb'^\s*\{.*"(?:data|models)"\s*:\s*(?:\[|null)', re.DOTALL)
 HERE = ("127.0.0.1", "localhost", "::1")
 PATIENCE_S = 3.0
 
@@ -96,7 +100,10 @@ def headers(endpoint: Endpoint, variable: str, key: str) -> Iterator[tuple[str, 
 
 
 def ask(endpoint: Endpoint, headers: dict[str, str]) -> int:
-    """The status of the answer. Its body may quote the key, and is not even read."""
+    """The status of the answer; NO_LIST where it should be a list of models and is none.
+
+    Its body may quote the key: nothing of it is told.
+    """
     url = endpoint.url()
     with (
         httpx2.Client(
@@ -107,13 +114,25 @@ def ask(endpoint: Endpoint, headers: dict[str, str]) -> int:
         ) as client,
         client.stream("GET", MODELS[endpoint.wire], headers=headers) as response,
     ):
-        return response.status_code
+        if response.status_code != 200:
+            return response.status_code
+        body = b""
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > MOST_BYTES:
+                break
+    return 200 if LIST.search(body) else NO_LIST
 
 
 def verdict(status: int, variable: str, endpoint: Endpoint) -> tuple[State, str]:
     wanted = endpoint.keys[0] if endpoint.keys else "a key"
     if not variable and endpoint.needs_key:
         return State.ABSENT, f"; no key: set {wanted}"
+    if status == NO_LIST or 300 <= status < 400:
+        return State.BAD, ", but with no list of models: is that the right base URL?"
+    if status in (404, 405):
+        words = f" ({status} for its models): whether it takes requests, only a question can tell"
+        return State.ABSENT, words
     if status == 200:
         return State.GOOD, f" and takes {variable}" if variable else ""
     if status in (401, 403):

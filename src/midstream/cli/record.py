@@ -32,6 +32,7 @@ def command(upstream: str, port: int, output: Path | None) -> int:
     The base URL to give to the client is the one line on stdout. The recording is a file of JSON
     Lines, without keys; midstream simulate FILE plays it.
     """
+    upstream = upstream.strip().rstrip("/").removesuffix("/v1")  # which is part of the paths
     check_url(upstream)
     path = output or Path(f"recording-{datetime.now():%Y%m%d-%H%M%S}.jsonl")
     with Recorder(path, upstream) as recorder:

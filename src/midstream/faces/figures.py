@@ -51,6 +51,10 @@ class Figures:
         cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
         read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
         tokens = f"{read:,} tokens in{cached}, {usage.output_tokens:,} out"
+        if usage == Usage():
+            speed, tokens = "speed n/a", "tokens n/a"  # the stream was left before it said
+        elif ended.outcome == "cancelled":
+            tokens = f"at least {tokens}"
         figures = [first, speed, tokens, self._cost(ended)]
         if ended.overlap >= 0.05:
             figures.append(f"{ended.overlap:.1f} s of tools hidden behind the stream")

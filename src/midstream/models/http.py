@@ -1,5 +1,6 @@
 """A model behind HTTP. The only room that opens a connection to a provider."""
 
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
@@ -22,7 +23,7 @@ from midstream.messages import ModelRequest
 from midstream.models.model import Batch, Patience
 from midstream.providers.provider import Decoder, HttpRequest, Provider
 from midstream.providers.refusals import refusal_in_stream
-from midstream.secrets.names import in_url
+from midstream.secrets.names import address, in_url
 from midstream.wire.json import clean, is_object
 from midstream.wire.sse import SseDecoder
 
@@ -30,6 +31,8 @@ LONGEST_ERROR_BODY = 1 << 20
 # After the wire's last event only the end of the body is due. Waiting for it lets the next turn use
 # the same connection; a server that never sends it is not waited for.
 LAST_BYTES_S = 0.1
+# What servers say of an address that they do not know; of a model they say more.
+NOWHERE = re.compile(r"(?:404 )?(?:page )?not found\.?$|a web page|HTTP status", re.IGNORECASE)
 NOT_STREAMS = ("application/json", "text/html")
 
 
@@ -112,7 +115,7 @@ class HttpConnection:
             "POST", question.path, headers=question.headers, content=question.body
         )
         response = None
-        where = f" to {self._client.base_url}"
+        where = f" to {address(str(self._client.base_url))}"
         with anyio.move_on_after(self._patience.event_timeout), trouble_named(where):
             response = await self._client.send(sent, stream=True)
         if response is None:
@@ -143,7 +146,10 @@ class HttpConnection:
                 raise ProtocolError(f"the answer is {kind}, not a stream: {said!r}") from None
             raise refusal_in_stream(error if is_object(error) else {"message": error}, None)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        raise self._provider.refusal(response.status_code, headers, body)
+        refusal = self._provider.refusal(response.status_code, headers, body)
+        if response.status_code == 404 and NOWHERE.match(str(refusal)):
+            refusal.args = (f"{refusal} (asked: {address(str(response.url))})",)
+        raise refusal
 
     async def _beginning(self, response: httpx2.Response) -> bytes:
         """What came of a body that explains an error; the status counts even if that is cut."""
@@ -241,4 +247,15 @@ def trouble_named(where: str = "") -> Generator[None]:
         raise ConfigurationError(f"the request cannot be sent: {error}") from error
     except httpx2.TransportError as error:
         words = str(error) or type(error).__name__
+        if isinstance(error, httpx2.ConnectError) and is_tls(error):
+            raise ConfigurationError(f"no secure connection{where}: {words}") from error
         raise StreamInterrupted(f"the connection{where} failed: {words}") from error
+
+
+def is_tls(error: BaseException | None) -> bool:
+    """Whether certificates or versions do not fit, which asking again does not change."""
+    while error:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -119,9 +119,9 @@ def model_at(
 def _key(endpoint: Endpoint, provider: str, api_key: str | None) -> str:
     key = (api_key or endpoint.key()).strip()
     if not key and endpoint.needs_key:
-        cure = f"set {endpoint.keys[0]} (midstream demo needs none)"
-        if not endpoint.keys:
-            cure = "its entry may name a variable in `keys`, or say `needs_key = false`"
+        cure = "its entry may name a variable in `keys`, or say `needs_key = false`"
+        if endpoint.keys:
+            cure = f"set {endpoint.keys[0]} (midstream demo needs none)"
         raise ConfigurationError(f"no key for {provider}: {cure}")
     if not (key.isascii() and key.isprintable()):
         raise ConfigurationError(f"the key for {provider} has characters that no key has")

@@ -1,5 +1,6 @@
 """What a provider says when it says no, and whether asking again may help."""
 
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -65,7 +66,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ProviderErr
     if status == 402 or codes & MONEY or (advice or 0) > LONGEST_WAIT_S:
         retryable = False
     return ProviderError(
-        message or clean(body.decode(errors="replace").strip()[:500]) or f"HTTP status {status}",
+        message or _plain(body) or f"HTTP status {status}",
         kind=kind or f"http_{status}",
         status=status,
         request_id=headers.get("request-id") or headers.get("x-request-id") or in_body,
@@ -138,6 +139,20 @@ def _words(payload: dict[str, Any]) -> tuple[str, str, set[str]]:
     message = next((said[key] for said in (error, payload) for key in WORDS if said.get(key)), "")
     kind = error.get("type") or (error.get("code") if isinstance(error.get("code"), str) else "")
     return str(kind or ""), str(message)[:LONGEST_MESSAGE], codes
+
+
+def _plain(body: bytes) -> str:
+    """A body that is no JSON; of a web page its title."""
+    text: str = clean(body.decode(errors="replace").strip())
+    if not text.startswith("<"):
+        return text[:500]
+    title = _TITLE.search(text[:5000])
+    words = title[1] if title else _TAG.sub(" ", text[:5000])
+    return f"a web page: {' '.join(words.split())[:200]}"
+
+
+_TITLE = re.compile("<title[^>]*>([^<]*)", re.IGNORECASE)
+_TAG = re.compile("<[^>]*>")
 
 
 def _number(text: str | None) -> float | None:

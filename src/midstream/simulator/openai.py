@@ -86,7 +86,8 @@ def problem_of(
     headers: Mapping[str, str], body: bytes, faults: Callable[[Json], Iterator[Refusal]]
 ) -> Refusal | None:
     """The first thing that is wrong with a request, whose body `faults` looks at."""
-    if not headers.get("authorization", "").partition("Bearer ")[2].strip():
+    given = headers.get("authorization", "").partition("Bearer ")[2] or headers.get("api-key", "")
+    if not given.strip():  # Azure's is `api-key`
         return Refusal(
             401,
             "invalid_request_error",

@@ -4,6 +4,7 @@ Not refused: what depends on the model (which parameters it takes), on the conte
 sounds and files, or on the schema of an answer.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -100,12 +101,20 @@ CALLS: Final[Mapping[str, tuple[Fields, str]]] = {
     "custom": ({"name": str, "input": str}, "custom"),
 }
 CHOICES: Final = ("none", "auto", "required")
+_NEWER: Final = re.compile(r"gpt-[5-9]|o\d")
 
 
 def faults(request: Json) -> Iterator[Refusal]:
     """What is wrong with a request; each check may rely on what the ones before it let pass."""
     yield from misfits(request, REQUEST, "")
     yield from out_of_range(request)
+    if request.get("max_tokens") is not None and _NEWER.match(str(request.get("model"))):
+        yield bad(
+            "Unsupported parameter: 'max_tokens' is not supported with this model. "
+            "Use 'max_completion_tokens' instead.",
+            "max_tokens",
+            "unsupported_parameter",
+        )
     if request.get("max_tokens") is not None and request.get("max_completion_tokens") is not None:
         yield bad(
             "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",

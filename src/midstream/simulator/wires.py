@@ -44,13 +44,11 @@ MESSAGES: Final = Messages()
 CHAT: Final = Chat()
 RESPONSES: Final = Responses()
 
-# A base URL of OpenAI's clients ends in /v1, and may not.
+# Where the APIs have them: a base URL of OpenAI's clients ends in /v1.
 WIRES: Final[Mapping[str, Wire]] = {
     "/v1/messages": MESSAGES,
     "/v1/chat/completions": CHAT,
-    "/chat/completions": CHAT,
     "/v1/responses": RESPONSES,
-    "/responses": RESPONSES,
 }
 
 
