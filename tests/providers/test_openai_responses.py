@@ -462,6 +462,9 @@ CALLS = [
     pytest.param(
         [*GROWN[:2], LOOK], {"n": 1}, id="the rest of the deltas comes when it is done"
     ),
+    pytest.param(
+        [*GROWN, done(0, "function_call", **call(given='{ "n" : 1 }'))], {"n": 1}, id="spelled anew"
+    ),
     pytest.param([GROWN[0], LOOK], {"n": 1}, id="no deltas"),
     pytest.param([LOOK], {"n": 1}, id="not announced"),
     pytest.param([GROWN[0], done(0, "function_call", **call())], {}, id="no arguments"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from midstream.errors import ProtocolError
 from midstream.providers.openai_responses_wire import Json
-from midstream.wire.json import is_array, is_object
+from midstream.wire.json import NotJson, is_array, is_object, read_object
 
 # Items that wait for somebody to run something here, in ways that we do not know.
 ASKING = frozenset({
@@ -41,7 +41,9 @@ class Item:
     def rest(self, whole: str, part: int = 0) -> str | None:
         """What of the whole did not come yet; None if something else came."""
         came = "".join(self.said.get(part, ()))
-        return whole[len(came) :] if whole.startswith(came) else None
+        if whole.startswith(came):
+            return whole[len(came) :]
+        return "" if self.call_id and is_same_json(came, whole) else None
 
     def begin_call(self, given: Json) -> None:
         """Raise ProtocolError if it has no name: sent back, it would be refused."""
@@ -118,6 +120,14 @@ class Items:
         """Whether the last item may be this one."""
         last = self._items.get(self.last)
         return last is not None and not last.done and last.kind == given.get("type")
+
+
+def is_same_json(one: str, other: str) -> bool:
+    """Whether a server only spelled anew what it had sent."""
+    try:
+        return read_object(one) == read_object(other)
+    except NotJson:
+        return False
 
 
 def asks(item: Json) -> bool:
