@@ -64,6 +64,15 @@ async def test_no_attempt_is_made_once_the_limit_is_reached() -> None:
     assert (ended.outcome, ended.text) == ("max_cost", "")
 
 
+async def test_an_answer_costs_what_the_model_costs_that_gave_it() -> None:
+    dear = start(input_tokens=0).replace(b"claude-sonnet-4-6", b"claude-opus-4-1")  # $75 a million
+    answer = [dear, tool_use(0, "a", "look"), stop("tool_use", DEAR)]
+    async with provider(answer, says("Never asked for.")) as world:
+        ended = await agent(world, 0.5).run("Look")
+    assert ended.outcome == "max_cost"
+    assert ended.cost_usd == pytest.approx(0.75)
+
+
 async def test_where_no_usage_is_told_no_limit_can_be_kept() -> None:
     silent = [start(input_tokens=0, output_tokens=0), tool_use(0, "a", "look"), stop("tool_use", 0)]
     async with provider(silent) as world:

@@ -5,11 +5,23 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+import anyio
 import pytest
 
 from midstream import Agent, Image, Session, tool
 from midstream.messages import Message, Text, ToolCall, ToolResult
-from midstream.simulator import Reply, Scenario, Simulator, call, say, simulator, think
+from midstream.models.endpoints import Endpoint
+from midstream.models.resolve import model_at
+from midstream.simulator import (
+    Block,
+    Reply,
+    Scenario,
+    Simulator,
+    call,
+    say,
+    simulator,
+    think,
+)
 
 Wire = Literal["anthropic", "openai", "openai-chat"]
 WIRES: tuple[Wire, ...] = ("anthropic", "openai", "openai-chat")
@@ -178,4 +190,53 @@ async def test_a_tool_loop_reads_the_cache() -> None:
         assert ended.usage.input_tokens < 100
         uncached = await agent("anthropic", sim, system=long, cache=None).run("Look")
         assert (uncached.usage.cache_read_tokens, uncached.usage.cache_write_tokens) == (0, 0)
+    assert sim.refusals == []
+
+
+NAMES = ["multi_tool_use.parallel", "functions.pay", "get weather", "x" * 300, "größe"]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_tool_that_the_model_made_up_poisons_nothing(wire: Wire, name: str) -> None:
+    made_up = [Reply([Block(call=name, input={})]), Reply([say("Sorry.")])]
+    session = Session()
+    async with simulator(Scenario(replies=made_up, each_prompt=True)) as sim:
+        for _ in range(2):
+            ended = await agent(wire, sim).run("Go", session)
+            assert (ended.outcome, ended.text) == ("completed", "Sorry.")
+    assert sim.refusals == []
+
+
+@pytest.mark.parametrize("first", WIRES)
+async def test_a_budget_is_left_out_where_a_tool_loop_began_without_thinking(first: Wire) -> None:
+    """As after a cancel in a turn of another provider: the API would refuse it for ever."""
+    waits = [Reply([say("Wait. "), call("wait")]), Reply([say("Fine.")])]
+
+    @tool
+    async def wait() -> None:
+        await anyio.sleep_forever()
+
+    session = Session()
+    async with simulator(Scenario(replies=waits)) as sim:
+        base_url = sim.url if first == "anthropic" else f"{sim.url}/v1"
+        slow = Agent(f"{first}:m", [wait], api_key="sk-a-test", base_url=base_url)
+        async with slow.run("Go", session) as run:
+            async for event in run:
+                if event.type == "tool_started":
+                    run.cancel()
+        ended = await agent("anthropic", sim).run("And now?", session)
+    assert (ended.outcome, ended.text, sim.refusals) == ("completed", "Fine.", [])
+    assert "thinking" not in sim.requests[-1]
+
+
+async def test_what_rides_on_one_wire_stays_on_it_though_the_provider_is_the_same() -> None:
+    session = Session()
+    async with simulator(Scenario(replies=TURN, each_prompt=True)) as sim:
+        for wire in ("openai", "anthropic", "openai-chat"):
+            url = sim.url if wire == "anthropic" else f"{sim.url}/v1"
+            lab = Endpoint(url, wire, needs_key=False)
+            model = model_at(lab, "m", "sk-a-test", provider="lab")
+            ended = await Agent(model, tools(), thinking=2048).run("Go", session)
+            assert ended.outcome == "completed", ended.error
     assert sim.refusals == []

@@ -122,6 +122,29 @@ def test_a_server_that_is_known_is_changed_and_not_replaced(
     assert sim.requests[0]["stream_options"] == {"include_usage": True}
 
 
+@pytest.mark.parametrize("kind", ["device", "pipe", "large"])
+def test_a_folders_file_is_a_file(program: Program, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / ".midstream.toml"
+    match kind:
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            path.write_text("#" * 100_000)
+    done = program("Hi", "-m", "sim:hello")
+    assert (done.returncode, "no file of at most 65,536 bytes" in done.stderr) == (4, True)
+    assert program("--help").returncode == 0
+
+
+def test_a_key_in_place_of_its_variable_is_not_shown(program: Program, tmp_path: Path) -> None:
+    entry = '[endpoints.lab]\nbase_url = "http://h"\nkeys = ["sk-canary-0123456789"]'
+    (tmp_path / "config.toml").write_text(entry)
+    done = program("Hi", "-m", "lab:m")
+    assert (done.returncode, "names of variables" in done.stderr) == (4, True)
+    assert "canary" not in done.stderr
+
+
 def test_a_file_that_is_named_must_be_there(program: Program, tmp_path: Path) -> None:
     done = program("Hi", "-m", "sim:hello", MIDSTREAM_CONFIG=str(tmp_path / "none.toml"))
     assert (done.returncode, "which MIDSTREAM_CONFIG names" in done.stderr) == (4, True)

@@ -252,6 +252,15 @@ def test_what_is_set_wrongly_is_named_and_not_shown(
     assert words in doctor(**variables).stdout
 
 
+def test_one_bad_address_hides_nothing_else(doctor: Doctor, tmp_path: Path) -> None:
+    entry = '[endpoints.groq]\nbase_url = "http://localhost.example:1/v1"\nkeys = []\n'
+    (tmp_path / "config.toml").write_text(entry)
+    findings = found(doctor("--json", OLLAMA_BASE_URL="http://[bad"))
+    assert findings["ollama"]["state"] == "bad"
+    assert "OLLAMA_BASE_URL must be http(s)://host" in findings["ollama"]["words"]
+    assert findings["groq"]["state"] == "absent"
+
+
 def test_the_sessions_are_counted_and_none_is_made(doctor: Doctor, tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert found(doctor("--json"))["sessions"]["facts"]["writable"] is True

@@ -253,3 +253,36 @@ async def test_an_address_that_is_nowhere_is_told(wire: str) -> None:
         ended = await Agent(f"{wire}:m", api_key="k", base_url=f"{sim.url}/api").run("Hi")
     assert ended.error is not None
     assert f"Not Found (asked: {sim.url}/api/" in ended.error.message
+
+
+QUOTED = "sk-proj-0123456789abcdefghij"
+ERRORS = {
+    "in a stream": ("text/event-stream", b'data: {"error": {"message": "wrong: %b"}}\n\n'),
+    "as JSON": ("application/json", b'{"error": {"message": "wrong: %b"}}'),
+    "malformed": ("text/event-stream", b"data: %b is no JSON\n\n"),
+}
+
+
+@pytest.mark.parametrize("provider_", ["anthropic", "openai", "openai-chat"])
+@pytest.mark.parametrize("shape", ERRORS)
+async def test_a_key_that_a_server_quotes_is_not_told(provider_: str, shape: str) -> None:
+    kind, body = ERRORS[shape]
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": kind})
+        await exchange.send(body % QUOTED.encode())
+        await exchange.finish()
+
+    async with serve(answer) as url:
+        agent = Agent(f"{provider_}:m", api_key=QUOTED, base_url=url, backoff=AT_ONCE)
+        events = await play(agent.run("Hi"))
+    assert ended(events).error is not None
+    assert "[redacted]" in str(ended(events).error)
+    assert QUOTED not in str(events)
+
+
+async def test_a_password_in_an_address_is_not_told() -> None:
+    url = "http://bob:canary-word@127.0.0.1:9/v1?key=canary-1234"
+    agent = Agent("openai:m", base_url=url, backoff=AT_ONCE)
+    events = await play(agent.run("Hi"))
+    assert "canary" not in str(events)

@@ -535,3 +535,55 @@ def test_no_result_and_no_thought_is_lost_on_the_way(messages: list[Message]) ->
     assume(signed)
     sent = [block["signature"] for block in blocks_of(wire(*messages), "thinking")]
     assert len(sent) <= len(signed)
+
+
+# -- marks for the cache -----------------------------------------------------------------------
+
+
+def marked(sent: Json) -> list[str]:
+    """Where the marks are: in the system prompt, on tools, in messages."""
+    places = [f"tool {n}" for n, each in enumerate(sent["tools"]) if "cache_control" in each]
+    if "cache_control" in (sent.get("system") or [{}])[-1]:
+        places.append("system")
+    for number, message in enumerate(sent["messages"]):
+        for place, block in enumerate(message["content"]):
+            if "cache_control" in block:
+                places.append(f"message {number}.{place}")
+    return places
+
+
+TALK = (HI, said(CALL), answered(RESULT), said(Text("So.")), answered(Text("And?")))
+PLAIN = {"name": "search", "type": "web_search_20250305"}
+DEFERRED = PLAIN | {"name": "later", "defer_loading": True}
+KEPT = PLAIN | {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+MARKS = [
+    pytest.param({"system": "Be kind."}, ["system", "message 2.0", "message 4.0"], id="a prompt"),
+    pytest.param({}, ["tool 0", "message 2.0", "message 4.0"], id="no prompt: the last tool"),
+    pytest.param(
+        {"server_tools": (DEFERRED,)}, ["tool 0", "message 2.0", "message 4.0"], id="deferred"
+    ),
+    pytest.param(
+        {"server_tools": (KEPT,)}, ["tool 1", "message 2.0", "message 4.0"], id="one's own"
+    ),
+    pytest.param(
+        {"server_tools": (KEPT, KEPT, KEPT), "system": "Be kind."},
+        ["tool 1", "tool 2", "tool 3", "message 4.0"],
+        id="three of one's own: four is the most",
+    ),
+    pytest.param({"cache": None}, [], id="not wanted"),
+]
+
+
+@pytest.mark.parametrize(("settings_", "places"), MARKS)
+def test_what_the_next_request_repeats_is_marked(settings_: Json, places: list[str]) -> None:
+    sent = request(*TALK, tools=(SPEC,), **{"cache": "5m"} | settings_)
+    assert marked(sent) == places
+    kept = [each["cache_control"] for each in sent["tools"] if each.get("name") == "search"
+            and "cache_control" in each]  # fmt: skip
+    assert all(each == {"type": "ephemeral", "ttl": "1h"} for each in kept)
+
+
+def test_an_hour_is_asked_for_where_it_is_wanted() -> None:
+    sent = request(HI, system="Be kind.", cache="1h")
+    assert sent["system"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+    assert wire(HI)[0]["content"] == [{"type": "text", "text": "Hi"}], "the talk is left as it was"

@@ -415,7 +415,6 @@ def test_an_item_that_is_announced_again_or_done_again_is_the_same() -> None:
 
 
 OTHERS = [
-    pytest.param(LOOK, done(0, "message", **said("Hi")), id="a message where a call was"),
     pytest.param(LOOK, done(0, "function_call", **call(given=TWO)), id="other arguments"),
     pytest.param(LOOK, done(0, "function_call", **call("pay", ONE)), id="another name"),
     pytest.param(added(0, "function_call", **call()), done(0, "function_call", **call("pay", ONE)),
@@ -435,6 +434,51 @@ OTHERS = [
 @pytest.mark.parametrize(("first", "second"), OTHERS)
 def test_what_contradicts_what_came_before_is_a_protocol_error(first: Json, second: Json) -> None:
     assert isinstance(play(CREATED, first, second, completed()).error, ProtocolError)
+
+
+SHARED = [
+    pytest.param([LOOK, done(0, "message", **said("Hi"))], id="done alone"),
+    pytest.param(
+        [added(0, "function_call", **call()), LOOK, added(0, "message"), text(0, "Hi"),
+         done(0, "message", **said("Hi"))],
+        id="announced",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("payloads", SHARED)
+def test_items_that_a_server_gives_one_place_are_several(payloads: list[Json]) -> None:
+    played = play(CREATED, *payloads, completed())
+    assert played.calls == [("a", "look", {"n": 1})]
+    assert played.turn.message().text == "Hi"
+
+
+def test_two_calls_of_one_place_are_two() -> None:
+    other = call("pay", TWO, call_id="b")
+    played = play(
+        CREATED, added(0, "function_call", **call(), id="1"),
+        added(0, "function_call", **{**other, "arguments": ""}, id="2"),
+        done(0, "function_call", **call(given=ONE), id="1"),
+        done(0, "function_call", **other, id="2"), completed(),
+    )  # fmt: skip
+    assert [each[0] for each in played.calls] == ["a", "b"]
+
+
+@pytest.mark.parametrize("first", ["reasoning", "web_search_call"])
+def test_what_the_end_lists_beside_what_came_makes_nothing_twice(first: str) -> None:
+    """Gateways list reasoning that they did not stream, before what they did."""
+    item = {"type": first, "id": "x_1", "summary": []}
+    listed = completed(
+        item, {"type": "message", **said("Hi")}, {"type": "function_call", **call(given=ONE)}
+    )
+    played = play(
+        CREATED,
+        done(0, "message", **said("Hi")),
+        done(1, "function_call", **call(given=ONE)),
+        listed,
+    )
+    assert [each[0] for each in played.calls] == ["a"]
+    assert played.turn.message().text == "Hi"
 
 
 @pytest.mark.parametrize("lost", [None, "", " "])

@@ -211,7 +211,7 @@ class Loop:
             MidstreamError: `error`, when there is no sense in asking again.
         """
         lost, self._turn = self._turn, Turn()
-        self._tally.discarded += lost.usage
+        self._tally.lose(lost)
         self._calls.discard()
         why = reason(error)
         self._feed.emit(TurnDiscarded(self._keeper.number, attempt, why))
@@ -233,8 +233,7 @@ class Loop:
         price = await price_usd(self._plan.model, self._turn)
         overlap = self._calls.overlap(clock.began, clock.ended)
         figures = Figures(turn.usage, price, clock.first, overlap)
-        self._tally.count(figures)
-        self._tally.silent = not turn.usage.output_tokens
+        self._tally.count(figures, turn)
         with anyio.CancelScope(shield=True):
             if turn.stop is StopReason.REFUSAL:
                 await self._keeper.refused(turn.usage, effects)
@@ -280,7 +279,7 @@ class Loop:
         overlap = self._calls.overlap(self._clock.began, anyio.current_time())
         # The stream was left before it said what it cost, so that its price is not known.
         figures = Figures(self._turn.usage, None, self._clock.first, overlap)
-        self._tally.count(figures)
+        self._tally.count(figures, self._turn)
         words = None if self._cancelled else "\n\n".join(self._words)
         self._keeper.interrupted(words)
         await self._keeper.committed(message, results, effects, figures)

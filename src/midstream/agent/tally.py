@@ -20,7 +20,7 @@ from midstream.events import Outcome, RunEnded, RunError
 from midstream.messages import Message, Opaque, StopReason, Text, ToolCall, ToolResult, Usage
 from midstream.models.model import Model
 from midstream.turn.price import cost_usd, load_prices
-from midstream.turn.turn import Turn
+from midstream.turn.turn import State, Turn
 
 NOTHING = Usage()
 FREE = ("sim", "local")  # providers that nobody has to pay
@@ -58,6 +58,8 @@ class Tally:
         self.overlap = 0.0
         self.first_ttft: float | None = None
         self.silent = False  # the last answer told no usage
+        self.spent_usd = 0.0  # as far as `is_spent` has looked
+        self.unpaid: list[tuple[str, Usage]] = []  # …and what came since: models and tokens
         self._turns = 0
         self._costs: list[float | None] = []
 
@@ -73,15 +75,22 @@ class Tally:
         used, lost, ttft = self.usage, self.discarded, self.first_ttft
         return RunEnded(outcome, text, used, lost, self.cost_usd, ttft, self.overlap, turns, error)
 
-    def count(self, turn: Figures) -> None:
+    def count(self, figures: Figures, turn: Turn) -> None:
         """Add one turn that is kept."""
         if not self._turns:
-            self.first_ttft = turn.ttft
+            self.first_ttft = figures.ttft
         self._turns += 1
-        self.usage += turn.usage
-        self.overlap += turn.overlap
-        if turn.usage != Usage():
-            self._costs.append(turn.cost_usd)
+        self.usage += figures.usage
+        self.overlap += figures.overlap
+        if figures.usage != NOTHING:
+            self._costs.append(figures.cost_usd)
+        self.silent = turn.state is State.ENDED and not turn.usage.output_tokens
+        self.unpaid.append((turn.model, turn.usage))
+
+    def lose(self, turn: Turn) -> None:
+        """Add one attempt that is thrown away."""
+        self.discarded += turn.usage
+        self.unpaid.append((turn.model, turn.usage))
 
 
 async def know_prices(model: Model) -> None:
@@ -108,20 +117,32 @@ async def check_price(plan: Plan) -> None:
 
 
 async def is_spent(plan: Plan, tally: Tally) -> bool:
-    """Whether the limit of cost is reached, with what was thrown away or stopped half-way."""
-    used = tally.usage + tally.discarded
-    if plan.max_cost is not None and tally.silent and plan.model.provider not in FREE:
+    """Whether the limit of cost is reached, with what was thrown away or stopped half-way.
+
+    Each answer at the price of the model that gave it.
+
+    Raises:
+        ConfigurationError: nobody knows what was spent.
+    """
+    if plan.max_cost is None:
+        return False
+    if tally.silent and plan.model.provider not in FREE:
         words = f"{plan.model.provider} does not tell what an answer used"
         raise ConfigurationError(f"{words}, so that no limit of cost can be kept")
-    if plan.max_cost is None or used == NOTHING:
-        return False
-    return await _price_of(plan.model, used) >= plan.max_cost
+    unpaid, tally.unpaid = tally.unpaid, []
+    for name, used in unpaid:
+        if used != NOTHING:
+            tally.spent_usd += await _price_of(plan.model, used, name)
+    return tally.spent_usd >= plan.max_cost
 
 
-async def _price_of(model: Model, usage: Usage) -> float:
+async def _price_of(model: Model, usage: Usage, answered: str = "") -> float:
     if model.provider in FREE:
         return 0.0
-    price = await in_thread(partial(cost_usd, model.provider, model.name, usage))
+    price = None
+    for name in dict.fromkeys(filter(None, (answered, model.name))):
+        if price is None:
+            price = await in_thread(partial(cost_usd, model.provider, name, usage))
     if price is None:
         words = f"the price of {model.provider}:{model.name} is unknown"
         raise ConfigurationError(f"{words}, so that no limit of cost can be kept")

@@ -39,7 +39,8 @@ class Ask(click.Command):
     ) -> click.Context:
         from midstream.cli.config import defaults
 
-        extra.setdefault("default_map", defaults())
+        if not {"-h", "--help"}.intersection(args):  # which help with a broken one, too
+            extra.setdefault("default_map", defaults())
         return super().make_context(info_name, args, parent, **extra)
 
 

@@ -6,6 +6,7 @@ scripts, which run or have run what they say, and it lifts no limit of the user'
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -19,6 +20,7 @@ from midstream.models.llama_server import Settings as LocalSettings
 T = TypeVar("T", bound="Settings")
 OF_THE_FOLDER = Path(".midstream.toml")
 LIMITS = ("max_turns", "max_tokens", "max_cost")
+LARGEST = 1 << 16  # bytes of a file
 OWN = ("sim", "local")  # what they name is a file, which says what happens
 AtLeastOne = Annotated[int, Meta(ge=1)]
 
@@ -111,6 +113,8 @@ def _endpoint(name: str, given: dict[str, Any]) -> Endpoint:
         if "base_url" in given:
             known["url_variables"] = ()
     endpoint = msgspec.convert(known | given, Endpoint)
+    if not all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", each) for each in endpoint.keys):
+        raise ConfigurationError("`keys` are names of variables, not the keys themselves")
     if endpoint.base_url or not endpoint.url_variables:
         check_url(endpoint.base_url)
     return endpoint
@@ -118,9 +122,11 @@ def _endpoint(name: str, given: dict[str, Any]) -> Endpoint:
 
 def _read(path: Path, kind: type[T]) -> T | None:
     try:
+        if not path.exists():
+            return None
+        if not path.is_file() or path.stat().st_size > LARGEST:  # a device, or a pipe
+            raise ConfigurationError(f"{path}: no file of at most {LARGEST:,} bytes")
         return msgspec.toml.decode(path.read_bytes(), type=kind)
-    except FileNotFoundError:
-        return None
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror or error}") from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Finds the tools that `-t` names: in a file or a module, all of them or one."""
+"""Finds what the options name: the model, and tools in a file or a module, all of them or one."""
 
 import importlib
 import importlib.util
@@ -6,8 +6,25 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from midstream.cli.config import endpoints, user_config
 from midstream.errors import ConfigurationError
+from midstream.models.model import Model, Patience
+from midstream.models.resolve import resolve
 from midstream.tools.tool import Tool, tool
+
+
+def load_model(spec: str, base_url: str | None) -> Model:
+    """The model that `PROVIDER:NAME` names, as the configuration knows it.
+
+    Raises:
+        ConfigurationError: there is none, or no key for it.
+    """
+    provider, _, name = spec.partition(":")
+    if provider == "local" and name and base_url is None:
+        from midstream.models.local import LocalModel
+
+        return LocalModel(name, user_config().local)
+    return resolve(spec, None, base_url, Patience(), endpoints())
 
 
 def load_tools(specs: tuple[str, ...]) -> list[Tool]:

@@ -14,16 +14,13 @@ from msgspec import Struct
 from midstream.agent.agent import Agent
 from midstream.agent.run import Run
 from midstream.cli.approval import ask
-from midstream.cli.config import endpoints, user_config
 from midstream.cli.leaving import CANCELLED, Signals, leaving
-from midstream.cli.load import load_tools
+from midstream.cli.load import load_model, load_tools
 from midstream.cli.loading import with_progress
 from midstream.concurrency import in_thread
 from midstream.events import ApprovalRequested, RunEnded
 from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText
 from midstream.journal.session import Session
-from midstream.models.model import Model, Patience
-from midstream.models.resolve import resolve
 
 EXIT = {
     "completed": 0,
@@ -90,7 +87,7 @@ def play(question: Question) -> int:
     """
     screen = Screen(sys.stdout.fileno(), sys.stderr.fileno())
     with redirect_stdout(sys.stderr):  # what tools print is not part of the answer
-        model = model_of(question)
+        model = load_model(question.model, question.base_url)
         agent = Agent(
             with_progress(model, screen.beside),
             load_tools(question.tools),
@@ -103,16 +100,6 @@ def play(question: Question) -> int:
         run = agent.run(question.prompt, question.session)
         with leaving() as signals:
             return anyio.run(show, run, face(question.output_format, screen), screen, signals)
-
-
-def model_of(question: Question) -> Model:
-    """The model that is asked for, as the configuration knows it."""
-    provider, _, name = question.model.partition(":")
-    if provider == "local" and name and question.base_url is None:
-        from midstream.models.local import LocalModel
-
-        return LocalModel(name, user_config().local)
-    return resolve(question.model, None, question.base_url, Patience(), endpoints())
 
 
 def face(output_format: str, screen: Screen, priced_as: str | None = None) -> Face:

@@ -47,9 +47,8 @@ def provider(name: str, endpoint: Endpoint) -> Finding:
     variable, facts = known(endpoint)
     is_own = name not in ENDPOINTS  # it stands in the configuration
     is_set = is_own or bool(variable) or any(os.environ.get(each) for each in variables(name))
-    is_here = urlsplit(endpoint.url()).hostname in HERE
-    if not (is_set or (is_here and not endpoint.needs_key)):
-        words = f"no key: set {endpoint.keys[0]} to use it"
+    if not (is_set or (is_here(endpoint.url()) and not endpoint.needs_key)):
+        words = f"no key: set {wanted(endpoint)} to use it"
         return Finding(name, State.ABSENT, words, facts=facts)
     key = os.environ.get(variable, "").strip()
     if not (key.isascii() and key.isprintable()):
@@ -69,6 +68,17 @@ def provider(name: str, endpoint: Endpoint) -> Finding:
     state, words = verdict(status, variable, endpoint)
     words = f"{facts['base_url']} answers{words}"
     return Finding(name, state, words, state is State.GOOD, facts)
+
+
+def is_here(url: str) -> bool:
+    try:
+        return urlsplit(url).hostname in HERE
+    except ValueError:  # no address: that is told when it is asked
+        return False
+
+
+def wanted(endpoint: Endpoint) -> str:
+    return endpoint.keys[0] if endpoint.keys else "a key"
 
 
 def silent(name: str, endpoint: Endpoint) -> Finding:
@@ -110,7 +120,7 @@ def ask(endpoint: Endpoint, headers: dict[str, str]) -> int:
             base_url=url,
             timeout=PATIENCE_S,
             verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            trust_env=urlsplit(url).hostname not in HERE,
+            trust_env=not is_here(url),
         ) as client,
         client.stream("GET", MODELS[endpoint.wire], headers=headers) as response,
     ):
@@ -125,9 +135,8 @@ def ask(endpoint: Endpoint, headers: dict[str, str]) -> int:
 
 
 def verdict(status: int, variable: str, endpoint: Endpoint) -> tuple[State, str]:
-    wanted = endpoint.keys[0] if endpoint.keys else "a key"
     if not variable and endpoint.needs_key:
-        return State.ABSENT, f"; no key: set {wanted}"
+        return State.ABSENT, f"; no key: set {wanted(endpoint)}"
     if status == NO_LIST or 300 <= status < 400:
         return State.BAD, ", but with no list of models: is that the right base URL?"
     if status in (404, 405):
@@ -137,7 +146,10 @@ def verdict(status: int, variable: str, endpoint: Endpoint) -> tuple[State, str]
         return State.GOOD, f" and takes {variable}" if variable else ""
     if status in (401, 403):
         refused = f", but refuses {variable} ({status}): set another key"
-        return State.BAD, refused if variable else f", but wants a key ({status}): set {wanted}"
+        return (
+            State.BAD,
+            refused if variable else f", but wants a key ({status}): set {wanted(endpoint)}",
+        )
     if status >= 500:
         return State.BAD, f" with trouble of its own ({status}): try again later"
     return State.GOOD, f" ({status}); whether it takes requests, only a question can tell"

@@ -24,6 +24,7 @@ from midstream.models.model import Batch, Patience
 from midstream.providers.provider import Decoder, HttpRequest, Provider
 from midstream.providers.refusals import refusal_in_stream
 from midstream.secrets.names import address, in_url
+from midstream.secrets.secrets import Secrets
 from midstream.wire.json import clean, is_object
 from midstream.wire.sse import SseDecoder
 
@@ -91,6 +92,7 @@ class HttpConnection:
         self._client = client
         self._provider = provider
         self._patience = patience
+        self._secrets = Secrets((*provider.secrets, *in_url(str(client.base_url))))
 
     @asynccontextmanager
     async def ask(self, request: ModelRequest) -> AsyncGenerator[AsyncIterator[Batch]]:
@@ -102,12 +104,16 @@ class HttpConnection:
             ConfigurationError: the address or the key cannot be used at all.
         """
         question = self._provider.request(request)
-        async with self._open(question) as response:
-            await self._check(response)
-            async with aclosing(response.aiter_raw()) as chunks:
-                reply = Reply(chunks, self._provider.decoder(), self._patience)
-                yield reply
-                await reply.finish()
+        try:
+            async with self._open(question) as response:
+                await self._check(response)
+                async with aclosing(response.aiter_raw()) as chunks:
+                    reply = Reply(chunks, self._provider.decoder(), self._patience)
+                    yield reply
+                    await reply.finish()
+        except MidstreamError as error:  # also of who reads it: servers quote the key they refuse
+            error.args = tuple(self._secrets.strings(list(error.args)))
+            raise
 
     @asynccontextmanager
     async def _open(self, question: HttpRequest) -> AsyncGenerator[httpx2.Response]:

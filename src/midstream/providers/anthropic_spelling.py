@@ -21,9 +21,10 @@ from midstream.messages import (
     ToolResult,
 )
 from midstream.providers.anthropic import PROVIDER
-from midstream.providers.asking import CallIds
+from midstream.providers.asking import CallIds, tool_name
 
 Json = dict[str, Any]
+LONGEST_NAME = 128
 
 
 def wire_messages(
@@ -87,6 +88,7 @@ class _Spelling:
                 extra = opaque.data if opaque and opaque.provider == self._provider else {}
                 wire_id = self._ids.take(call_id)
                 self._riders[call_id] = extra
+                name = tool_name(name, LONGEST_NAME)
                 return {"type": "tool_use", "id": wire_id, "name": name, "input": arguments} | extra
             case ToolResult(call_id, output, is_error):
                 rider = self._riders.get(call_id, {})

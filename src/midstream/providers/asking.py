@@ -41,6 +41,15 @@ class Bearer:
         return refusal(status, headers, Secrets(self.secrets).data(body))
 
 
+# Whose own wire it is; all others speak Chat Completions.
+OWN_WIRE = {"anthropic": "messages", "openai": "responses"}
+
+
+def rider_tag(provider: str, wire: str) -> str:
+    """What marks what only a server understands: it goes back to that server and wire alone."""
+    return provider if OWN_WIRE.get(provider, "chat") == wire else f"{provider}/{wire}"
+
+
 def post(path: str, headers: dict[str, str], fields: dict[str, Any]) -> HttpRequest:
     """A request whose body has those of the fields that are not None."""
     said = {key: value for key, value in fields.items() if value is not None}
@@ -109,6 +118,14 @@ class CallIds:
 
     def of(self, call_id: str) -> str:
         return self._ids.get(call_id, call_id)
+
+
+def tool_name(name: str, longest: int) -> str:
+    """A name that the model made up, as it may be sent back.
+
+    Left as it is, it would be refused, and the conversation with it.
+    """
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:longest] or "unknown"
 
 
 def shortened(longest: int) -> Callable[[str, int], str]:

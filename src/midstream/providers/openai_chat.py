@@ -37,7 +37,7 @@ from midstream.providers.openai_chat_wire import (
     words,
 )
 from midstream.providers.refusals import refusal_in_stream
-from midstream.providers.safe import Halves, clean
+from midstream.providers.safe import Halves, clean, objects
 from midstream.wire.sse import SseRecord
 
 PROVIDER = "openai-chat"
@@ -116,7 +116,7 @@ class ChatDecoder:
         return told
 
     def _read(self, chunk: Chunk) -> None:
-        choice = next((each for each in chunk.choices or () if each.index == 0), Choice())
+        choice = next((each for each in chunk.choices or () if not each.index), Choice())
         counts = chunk.usage or choice.usage or (chunk.x_groq and chunk.x_groq.usage)
         if not self._started and (chunk.model or chunk.choices or counts):
             self._started = True
@@ -143,9 +143,9 @@ class ChatDecoder:
     def _add(self, delta: Delta) -> None:
         if thinking := delta.thinking:
             self._say(ThinkingDelta, thinking)
-        if delta.reasoning_details:
+        if details := delta.details:
             self._block(ThinkingDelta)
-            self._details += clean(delta.reasoning_details)
+            self._details += clean(details)
         if isinstance(delta.content, str):
             if delta.content:
                 self._say(TextDelta, delta.content)
@@ -155,7 +155,7 @@ class ChatDecoder:
         if delta.refusal:
             self._refusal.append(clean(delta.refusal))
             self._say(TextDelta, delta.refusal)
-        for citation in delta.annotations or ():
+        for citation in objects(delta.annotations):
             self._tell(TextCited(self._block(TextDelta), clean(citation)))
         for fragment in delta.fragments:
             self._calls.add(fragment)

@@ -57,11 +57,18 @@ class GrowingCall:
         if self.last != "}" or self._readings == MOST_READINGS:
             return False
         self._readings += 1
+        return self.is_object()
+
+    def is_object(self) -> bool:
         try:
             read_object("".join(self.parts))
         except NotJson:
             return False
         return True
+
+    def may_end(self) -> bool:
+        """Whether the beginning of another call ends it. `{}` may be what is there at first."""
+        return bool(self.name) and self.is_whole() and "".join(self.parts).strip() != "{}"
 
 
 class Calls:
@@ -133,7 +140,7 @@ class Calls:
         return None if anew else there
 
     def _new(self, index: int | None) -> GrowingCall:
-        self._end([call for call in self._open if call.name and call.is_whole()])
+        self._end([call for call in self._open if call.may_end()])
         if len(self._open) >= MOST_OPEN:
             raise ProtocolError(f"more than {MOST_OPEN} calls at once")
         call = self._latest = GrowingCall(self._begin(), index)
@@ -163,7 +170,7 @@ class Calls:
     # -- the end -------------------------------------------------------------------------------
 
     def are_whole(self) -> bool:
-        return all(call.name and call.is_whole() for call in self._open)
+        return all(call.name and call.is_object() for call in self._open)
 
     def end(self) -> None:
         """Nothing more is to come for any of them.

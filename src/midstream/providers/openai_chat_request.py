@@ -27,15 +27,17 @@ from midstream.providers.asking import (
     encoded,
     nine,
     post,
+    rider_tag,
     room,
     shortened,
     told,
+    tool_name,
 )
 from midstream.providers.openai_chat import PROVIDER, ChatDecoder
 from midstream.providers.provider import HttpRequest
 
 Json = dict[str, Any]
-LONGEST_ID = 40  # OpenAI refuses longer ones
+LONGEST_ID, LONGEST_NAME = 40, 64  # OpenAI refuses longer ones
 
 
 class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,18 +80,19 @@ class Chat(Bearer):
         super().__init__(key, quirks.key_header)
         self.model = model
         self.provider = provider
+        self._tag = rider_tag(provider, "chat")
         self._quirks = quirks
 
     def request(self, request: ModelRequest) -> HttpRequest:
         return post("/chat/completions", self._headers, self._fields(request))
 
     def decoder(self) -> ChatDecoder:
-        return ChatDecoder(self.provider)
+        return ChatDecoder(self._tag)
 
     def _fields(self, request: ModelRequest) -> Json:
         quirks = self._quirks
         system = request.system if request.system and request.system.strip() else None
-        spelled = _Spelling(self.provider, quirks).messages(request.messages)
+        spelled = _Spelling(self._tag, quirks).messages(request.messages)
         said = [{"role": "system", "content": system}] if system else []
         tools = [
             {
@@ -169,7 +172,10 @@ class _Spelling:
         return spelled | self._reasoning(blocks, called=bool(calls))
 
     def _call(self, call: ToolCall) -> Json:
-        function = {"name": call.name, "arguments": encoded(call.input).decode()}
+        function = {
+            "name": tool_name(call.name, LONGEST_NAME),
+            "arguments": encoded(call.input).decode(),
+        }
         spelled: Json = {"id": self._ids.take(call.id), "type": "function", "function": function}
         extra = self._rider(call.opaque).get("extra_content")  # Gemini's signature
         return spelled | ({"extra_content": extra} if extra else {})

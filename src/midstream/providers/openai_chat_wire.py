@@ -14,11 +14,12 @@ from msgspec import Struct
 from midstream.errors import ProtocolError
 from midstream.messages import Usage
 from midstream.providers.refusals import refusal_in_stream
-from midstream.providers.safe import clean, tokens
+from midstream.providers.safe import clean, objects, tokens
 from midstream.wire.json import NotJson, is_object, read
 from midstream.wire.sse import SseRecord
 
 Json = dict[str, Any]
+Number = int | float | None
 
 
 class Function(Struct):
@@ -37,19 +38,26 @@ class Fragment(Struct):
 
 class Delta(Struct):
     content: str | list[Json] | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    reasoning_details: list[Json] | None = None
     refusal: str | None = None
     tool_calls: list[Fragment] | None = None
     function_call: Function | None = None
-    annotations: list[Json] | None = None
+    # Not OpenAI's: whatever a server puts there, the answer can be read.
+    reasoning_content: Any = None
+    reasoning: Any = None
+    reasoning_details: Any = None
+    annotations: Any = None
 
     @property
     def thinking(self) -> str:
         """Where several of the fields are there they say the same."""
-        said = self.reasoning_content or self.reasoning
-        return said or "".join(map(_said, self.reasoning_details or ()))
+        for said in (self.reasoning_content, self.reasoning):
+            if said and isinstance(said, str):
+                return said
+        return "".join(map(_said, self.details))
+
+    @property
+    def details(self) -> list[Json]:
+        return objects(self.reasoning_details)
 
     @property
     def fragments(self) -> list[Fragment]:
@@ -59,26 +67,26 @@ class Delta(Struct):
 
 
 class InputDetails(Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    cached_tokens: Number = None
+    cache_write_tokens: Number = None
 
 
 class OutputDetails(Struct):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Number = None
 
 
 class Counts(Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: Number = None
+    completion_tokens: Number = None
+    total_tokens: Number = None
     prompt_tokens_details: InputDetails | None = None
     completion_tokens_details: OutputDetails | None = None
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek
-    cached_tokens: int | None = None  # Moonshot
+    prompt_cache_hit_tokens: Number = None  # DeepSeek
+    cached_tokens: Number = None  # Moonshot
 
 
 class Choice(Struct):
-    index: int = 0
+    index: int | None = 0
     delta: Delta | None = None
     finish_reason: str | None = None
     usage: Counts | None = None  # Moonshot

@@ -25,7 +25,7 @@ from midstream.events import (
     UsageCounted,
 )
 from midstream.messages import Opaque, StopReason
-from midstream.providers.openai_responses_items import Item, Items, note_asking, objects, rider_of
+from midstream.providers.openai_responses_items import Item, Items, note_asking, rider_of
 from midstream.providers.openai_responses_wire import (
     DECODER,
     Annotation,
@@ -50,7 +50,7 @@ from midstream.providers.openai_responses_wire import (
     reread,
     usage,
 )
-from midstream.providers.safe import Halves, clean, unlike
+from midstream.providers.safe import Halves, clean, objects, unlike
 from midstream.wire.sse import SseRecord
 
 PROVIDER = "openai"
@@ -112,18 +112,18 @@ class ResponsesDecoder:
     def _read(self, event: Any) -> None:
         match event:
             case TextPart(delta, place, part, item_id):
-                self._say(TextDelta, self._items.place(place, item_id), part, delta)
+                self._say(TextDelta, self._items.place(place, item_id), part or 0, delta)
             case ArgumentsPart(delta, place, item_id):
                 self._add_arguments(self._items.place(place, item_id), delta)
             case SummaryPart(delta, place, part, item_id) | ReasoningPart(
                 delta, place, part, item_id
             ):
-                self._think(self._items.place(place, item_id), (type(event), part), delta)
+                self._think(self._items.place(place, item_id), (type(event), part or 0), delta)
             case RefusalPart(delta, place, part, item_id):
                 self._refusal.append(clean(delta))
-                self._say(TextDelta, self._items.place(place, item_id), part, delta)
+                self._say(TextDelta, self._items.place(place, item_id), part or 0, delta)
             case Annotation(annotation, place, part, item_id):
-                self._cite(self._items.place(place, item_id), part, annotation)
+                self._cite(self._items.place(place, item_id), part or 0, annotation)
             case ItemAdded(given, place):
                 self._add(self._items.place_of(given, place, done=False), clean(given))
             case ItemDone(given, place):
@@ -212,9 +212,10 @@ class ResponsesDecoder:
         if item.kind != given.get("type"):
             raise ProtocolError(f"item {place} is {item.kind}, not {given.get('type')}")
         if item.done:
-            item.rest_of_call(given)
+            if not item.is_same(given):
+                item.rest_of_call(given)
             return
-        item.done = True
+        item.done, item.whole = True, given.get("arguments")
         match item.kind:
             case "message":
                 self._finish_message(place, item, given)
@@ -262,24 +263,20 @@ class ResponsesDecoder:
 
     def _take(self, place: int, given: Json, *, cut: bool) -> None:
         """An item as the response's end tells of it. Most were done before; some come only here."""
-        kind = str(given.get("type"))
-        if place in self._items:
-            item = self._items[place]
-            if item.done:
-                item.check_end(given)
-            if item.done or item.kind != kind:
-                return
-        elif place < self._items.last:
+        at = self._items.place_at_end(place, given)
+        if at is None:
             return
-        if cut and kind in ("function_call", "reasoning") and given.get("status") != "completed":
+        unsure = given.get("type") in ("function_call", "reasoning")
+        if cut and unsure and given.get("status") != "completed":
             given["status"] = "incomplete"
-        self._finish(place, given)
+        self._finish(at, given)
 
     def _end(self, response: Response, *, cut: bool) -> None:
         self._ended = True
         self._start(response)
         if response.usage:
             self._tell(UsageCounted(usage(response.usage)))
+        self._items.end()
         for place, given in enumerate(clean(response.output or [])):
             self._take(place, given, cut=cut)
         reason = response.incomplete_details.reason if response.incomplete_details else None

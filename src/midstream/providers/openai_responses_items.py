@@ -1,11 +1,10 @@
 """The items of a response, as far as they have come."""
 
 from collections import Counter
-from typing import Any
 
 from midstream.errors import ProtocolError
 from midstream.providers.openai_responses_wire import Json
-from midstream.wire.json import NotJson, is_array, is_object, read_object
+from midstream.wire.json import NotJson, read_object
 
 # Items that wait for somebody to run something here, in ways that we do not know.
 ASKING = frozenset({
@@ -37,6 +36,17 @@ class Item:
         self.thought: tuple[type, int] | None = None
         self.cited: Counter[int] = Counter()
         self.done = False
+        self.whole: object = None  # the arguments that it was done with
+
+    def is_other(self, given: Json) -> bool:
+        """Whether what begins at its place is another item: servers give one place to several."""
+        differs = self.wire_id and given.get("call_id") and self.wire_id != asked_as(given)
+        return self.kind != given.get("type") or bool(differs)
+
+    def is_same(self, given: Json) -> bool:
+        """Whether it is told of again, as it was."""
+        told = given.get("arguments")
+        return given.get("name") in (None, self.name) and (not told or told == self.whole)
 
     def rest(self, whole: str, part: int = 0) -> str | None:
         """What of the whole did not come yet; None if something else came."""
@@ -86,6 +96,9 @@ class Items:
         self.last = -1
         self._items: dict[int, Item] = {}
         self._places: dict[str, int] = {}  # by id, for servers that leave the places out
+        self._kinds: set[str] = set()
+        self._calls: dict[str, Item] = {}
+        self._moved: dict[int, int] = {}  # where the latest item is of a place that had several
 
     def __contains__(self, place: int) -> bool:
         return place in self._items
@@ -101,7 +114,7 @@ class Items:
     def place(self, place: int | None, item_id: object) -> int:
         """Whose a fragment is: that of the last item, unless it says more."""
         if place is not None:
-            return place
+            return self._moved.get(place, place)
         if not item_id:
             return max(self.last, 0)
         return self._places.setdefault(str(item_id), self.last + 1)
@@ -112,9 +125,42 @@ class Items:
         if place is None:
             ends = done and not item_id and self._is_open(given)
             place = self._places.get(item_id, self.last if ends else self.last + 1)
+        elif item_id in self._places and place in self._moved and done:
+            place = self._places[item_id]
+        else:
+            place = self._free(place, given, done=done)
         if item_id:
             self._places[item_id] = place
         return place
+
+    def _free(self, place: int, given: Json, *, done: bool) -> int:
+        """The place, or another if it is taken by an item that is not this one."""
+        now = self._moved.get(place, place)
+        item = self._items.get(now)
+        if item is None or (done and not item.done):
+            return now  # what is done is what is open there, though its id may have changed
+        if item.is_other(given) or (item.done and not done):
+            now = self._moved[place] = self.last + 1
+        return now
+
+    def end(self) -> None:
+        """What came until now was told in its order; what follows is told by the response's end."""
+        self._kinds = {item.kind for item in self._items.values()}
+        self._calls = {each.wire_id: each for each in self._items.values() if each.wire_id}
+
+    def place_at_end(self, place: int, given: Json) -> int | None:
+        """Where an item goes that the response's end tells of; None if it came before.
+
+        Its place there says nothing: some servers list what they did not stream, and change ids.
+        """
+        kind, call = str(given.get("type")), self._calls.get(asked_as(given))
+        if call:
+            call.check_end(given)
+        for at, item in self._items.items():
+            if not item.done and item.kind == kind and (at == place or item is call):
+                return at
+        new = kind not in self._kinds and (kind != "reasoning" or not self._kinds)
+        return self.last + 1 if new else None
 
     def _is_open(self, given: Json) -> bool:
         """Whether the last item may be this one."""
@@ -157,7 +203,3 @@ def rider_of(given: Json) -> Json:
     return {
         key: value for key, value in given.items() if key not in OF_A_CALL and value is not None
     }
-
-
-def objects(value: Any) -> list[Json]:
-    return [each for each in value if is_object(each)] if is_array(value) else []

@@ -27,20 +27,22 @@ from midstream.providers.asking import (
     effort,
     encoded,
     post,
+    rider_tag,
     room,
     shortened,
     told,
+    tool_name,
 )
 from midstream.providers.openai_responses import PROVIDER, ResponsesDecoder
 from midstream.providers.openai_responses_items import asked_as, asks, is_output
 from midstream.providers.provider import HttpRequest
 
 Json = dict[str, Any]
-LONGEST_ID = 64
+LONGEST_ID, LONGEST_NAME = 64, 64
 FEWEST_TOKENS = 16  # fewer are refused
 ENCRYPTED = "reasoning.encrypted_content"
 # These refuse to be asked for their reasoning.
-NOT_REASONING = re.compile(r"(?:.*/)?(?:ft:)?(?:gpt-3|gpt-4|chatgpt-4)")
+NOT_REASONING = re.compile(r"(?:.*/)?(?:ft:)?(?:gpt-3|gpt-4|chatgpt-|gpt-[\d.]+-chat)")
 
 
 class Responses(Bearer):
@@ -63,13 +65,14 @@ class Responses(Bearer):
         super().__init__(key, key_header)
         self.model = model
         self.provider = provider
+        self._tag = rider_tag(provider, "responses")
         self._extra = extra or {}
 
     def request(self, request: ModelRequest) -> HttpRequest:
         return post("/responses", self._headers, self._fields(request))
 
     def decoder(self) -> ResponsesDecoder:
-        return ResponsesDecoder(self.provider)
+        return ResponsesDecoder(self._tag)
 
     def _fields(self, request: ModelRequest) -> Json:
         tools = [
@@ -89,7 +92,7 @@ class Responses(Bearer):
             "stream": True,
             "store": False,
             "instructions": request.system if request.system and request.system.strip() else None,
-            "input": [*_Spelling(self.provider).items(request.messages)],
+            "input": [*_Spelling(self._tag, request.model).items(request.messages)],
             "tools": [*tools, *request.server_tools] or None,
             "reasoning": thinking if request.thinking else None,
             "include": None if NOT_REASONING.match(request.model) else [ENCRYPTED],
@@ -100,8 +103,9 @@ class Responses(Bearer):
 class _Spelling:
     """Spells items, remembering the ids of calls so that outputs find theirs."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, model: str) -> None:
         self._provider = provider
+        self._takes_reasoning = not NOT_REASONING.match(model)
         self._ids = CallIds(shortened(LONGEST_ID))
         self._callers: dict[str, Json] = {}
 
@@ -149,7 +153,8 @@ class _Spelling:
                 case Thinking(opaque=Opaque() as item) | (Opaque() as item):
                     data = self._ours(item)
                     # Nothing is stored there, so that its id alone would not be found.
-                    if data.get("type") != "reasoning" or data.get("encrypted_content"):
+                    takes = self._takes_reasoning and data.get("encrypted_content")
+                    if data.get("type") != "reasoning" or takes:
                         yield data
                 case _:
                     pass
@@ -160,7 +165,7 @@ class _Spelling:
         return {
             "type": "function_call",
             "call_id": self._ids.take(call_id),
-            "name": name,
+            "name": tool_name(name, LONGEST_NAME),
             "arguments": encoded(arguments).decode(),
         } | rider
 

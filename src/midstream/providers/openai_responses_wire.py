@@ -18,20 +18,21 @@ from midstream.wire.json import NotJson, is_object, read
 from midstream.wire.sse import SseRecord
 
 Json = dict[str, Any]
+Number = int | float | None
 
 
 class InputDetails(Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    cached_tokens: Number = None
+    cache_write_tokens: Number = None
 
 
 class OutputDetails(Struct):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Number = None
 
 
 class Counts(Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    input_tokens: Number = None
+    output_tokens: Number = None
     input_tokens_details: InputDetails | None = None
     output_tokens_details: OutputDetails | None = None
 
@@ -91,35 +92,35 @@ class ItemDone(Struct, tag="response.output_item.done"):
 class TextPart(Struct, tag="response.output_text.delta"):
     delta: str
     output_index: int | None = None
-    content_index: int = 0
+    content_index: int | None = 0
     item_id: Any = None
 
 
 class RefusalPart(Struct, tag="response.refusal.delta"):
     delta: str
     output_index: int | None = None
-    content_index: int = 0
+    content_index: int | None = 0
     item_id: Any = None
 
 
 class Annotation(Struct, tag="response.output_text.annotation.added"):
     annotation: Json
     output_index: int | None = None
-    content_index: int = 0
+    content_index: int | None = 0
     item_id: Any = None
 
 
 class SummaryPart(Struct, tag="response.reasoning_summary_text.delta"):
     delta: str
     output_index: int | None = None
-    summary_index: int = 0
+    summary_index: int | None = 0
     item_id: Any = None
 
 
 class ReasoningPart(Struct, tag="response.reasoning_text.delta"):
     delta: str
     output_index: int | None = None
-    content_index: int = 0
+    content_index: int | None = 0
     item_id: Any = None
 
 

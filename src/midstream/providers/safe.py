@@ -3,7 +3,7 @@
 from typing import Any
 
 from midstream.errors import ProtocolError
-from midstream.wire.json import NotJson
+from midstream.wire.json import NotJson, is_array, is_object
 from midstream.wire.json import clean as cleaned
 
 MOST_TOKENS = 1 << 53  # what every reader of JSON can count to; no response has as many
@@ -60,6 +60,11 @@ def unlike(taken: set[str], wanted: str, index: int) -> str:
     return unique
 
 
-def tokens(count: int | None, otherwise: int = 0) -> int:
+def tokens(count: float | None, otherwise: int = 0) -> int:
     """A count of tokens that can be one; `otherwise` where none is given."""
-    return otherwise if count is None else min(max(0, count), MOST_TOKENS)
+    return otherwise if count is None else int(min(max(0, count), MOST_TOKENS))
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """What of a JSON value are the objects of an array."""
+    return [each for each in value if is_object(each)] if is_array(value) else []

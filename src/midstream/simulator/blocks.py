@@ -21,6 +21,8 @@ from midstream.simulator.shape import (
     untagged,
 )
 
+MAX_NAME = 200  # of a call
+
 
 class Place(Struct, frozen=True):
     """A block, and where in the request it stands."""
@@ -102,6 +104,9 @@ def _block(block: Any, table: Mapping[str, Fields], path: str) -> Iterator[Refus
         if name in block and not TOOL_ID.fullmatch(block[name]):
             pattern = f"^{TOOL_ID.pattern}$"
             yield invalid(f"{path}.{kind}.{name}: String should match pattern '{pattern}'")
+    if kind == "tool_use" and not 0 < len(block["name"]) <= MAX_NAME:
+        words = f"String should have between 1 and {MAX_NAME} characters"
+        yield invalid(f"{path}.tool_use.name: {words}")
     if kind == "tool_result":
         yield from _result_content(block.get("content"), f"{path}.tool_result.content")
 

@@ -106,6 +106,7 @@ class Turn:
         self._calls: dict[str, OpenBlock] = {}
         self._doubtful: list[OpenBlock] = []
         self._gone: list[int] = []
+        self._untaken: set[int] = set()  # blocks of which `take` has not had all
 
     def feed(self, event: StreamEvent) -> tuple[SealedCall, ...]:
         """Take one event; return the calls that it sealed.
@@ -167,6 +168,7 @@ class Turn:
         if index in self._blocks:
             raise ProtocolError(f"block {index} began twice")
         self._blocks[index] = block
+        self._untaken.add(index)
         # A block that begins after a doubtful one shows that nothing was cut there.
         certain, self._doubtful = self._doubtful, []
         return tuple(self._seal(doubtful) for doubtful in certain)
@@ -193,6 +195,7 @@ class Turn:
     def _keep(self, index: int, opaque: Opaque) -> None:
         block = self._blocks.setdefault(index, OpenBlock())
         block.opaque = opaque
+        self._untaken.add(index)
         if block.kind is Kind.NEW:
             block.kind, block.closed = Kind.OPAQUE, True
 
@@ -280,8 +283,12 @@ class Turn:
         """
         gone, self._gone = self._gone, []
         taken: list[tuple[int, Block | None]] = [(index, None) for index in gone]
-        gained = ((index, self._blocks[index].take(open_end)) for index in sorted(self._blocks))
-        taken += [(index, block) for index, block in gained if block]
+        for index in sorted(self._untaken & self._blocks.keys()):
+            block = self._blocks[index]
+            if gained := block.take(open_end):
+                taken.append((index, gained))
+            if block.closed and (gained or block.kind is Kind.TEXT):
+                self._untaken.discard(index)
         return taken
 
     def _message(self, *, cut: bool) -> Message:
