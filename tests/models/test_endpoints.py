@@ -233,7 +233,7 @@ async def test_openais_newer_models_are_known_behind_a_proxy_too(name: str, fiel
 
 @pytest.mark.parametrize("spec", ["sim:hello", "local:x.gguf"])
 def test_what_runs_here_has_no_address(spec: str) -> None:
-    with pytest.raises(ConfigurationError, match="neither key nor base URL"):
+    with pytest.raises(ConfigurationError, match="run here, and have no base URL"):
         resolve(spec, None, "http://h", Patience())
 
 

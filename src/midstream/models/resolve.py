@@ -36,8 +36,8 @@ def resolve(
         ConfigurationError: no such provider, or no key for it.
     """
     provider, colon, name = spec.partition(":")
-    if provider in ("sim", "local") and (api_key or base_url) is not None:
-        raise ConfigurationError(f"{provider}: models have neither key nor base URL")
+    if provider in ("sim", "local") and base_url is not None:
+        raise ConfigurationError(f"{provider}: models run here, and have no base URL")
     match provider:
         case "sim" if colon:
             from midstream.models.simulated import SimulatedModel
