@@ -6,8 +6,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from midstream.errors import ConfigurationError
+from midstream.providers.openai_chat_request import OPENAI as OPENAI_QUIRKS
 from midstream.providers.openai_chat_request import Quirks
 
 Wire = Literal["anthropic", "openai", "openai-chat"]
@@ -41,7 +43,6 @@ class Endpoint(Struct, frozen=True, forbid_unknown_fields=True):
         return _first(self.url_variables, environment) or self.base_url
 
 
-OPENAI_QUIRKS = Quirks(max_tokens="max_completion_tokens")
 OPENAI = Endpoint(
     "https://api.openai.com/v1",
     "openai",
@@ -90,7 +91,7 @@ ENDPOINTS: dict[str, Endpoint] = {
         "https://api.groq.com/openai/v1",
         keys=("GROQ_API_KEY",),
         model="openai/gpt-oss-120b",
-        quirks=Quirks(max_tokens="max_completion_tokens"),
+        quirks=OPENAI_QUIRKS,
     ),
     "xai": Endpoint("https://api.x.ai/v1", keys=("XAI_API_KEY",), model="grok-4.3"),
     # Each customer has an address of their own there.
@@ -98,7 +99,7 @@ ENDPOINTS: dict[str, Endpoint] = {
         "",
         keys=("AZURE_OPENAI_API_KEY",),
         url_variables=("AZURE_OPENAI_BASE_URL",),
-        quirks=Quirks(max_tokens="max_completion_tokens", key_header="api-key"),
+        quirks=replace(OPENAI_QUIRKS, key_header="api-key"),
     ),
     # On one's own machine, where a key is not needed.
     "ollama": Endpoint(

@@ -11,12 +11,12 @@ from midstream.errors import ConfigurationError
 from midstream.models.endpoints import (
     ENDPOINTS,
     OPENAI,
-    OPENAI_QUIRKS,
     Endpoint,
     Wire,
     check_url,
 )
 from midstream.models.model import Model, Patience
+from midstream.providers.openai_chat_request import OPENAI as OPENAI_QUIRKS
 from midstream.providers.openai_chat_request import Quirks
 
 # OpenAI's models that refuse what earlier ones took.

@@ -1,20 +1,17 @@
 """Anthropic Messages, the question: settings and tools become a request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from midstream.errors import ProviderError
 from midstream.messages import ModelRequest
 from midstream.providers.anthropic import PROVIDER, AnthropicDecoder
 from midstream.providers.anthropic_spelling import Json, is_thinking, wire_messages
-from midstream.providers.asking import HEADERS, post, rider_tag, room
+from midstream.providers.asking import Bearer, post, rider_tag, room
 from midstream.providers.provider import HttpRequest
-from midstream.providers.refusals import refusal
-from midstream.secrets.secrets import Secrets
 
 MOST_MARKS = 4
 
 
-class Anthropic:
+class Anthropic(Bearer):
     """The Messages API, spoken by Anthropic and by servers that follow it.
 
     Args:
@@ -31,15 +28,11 @@ class Anthropic:
         betas: Sequence[str] = (),
         provider: str = PROVIDER,
     ) -> None:
+        super().__init__(key, "authorization" if version >= "2026-10-21" else "x-api-key")
         self.model = model
         self.provider = provider
         self._tag = rider_tag(provider, "messages")
-        self.secrets = (key,)
-        self._headers = HEADERS | {"anthropic-version": version}
-        if version >= "2026-10-21":
-            self._headers["authorization"] = f"Bearer {key}"
-        else:
-            self._headers["x-api-key"] = key
+        self._headers |= {"anthropic-version": version}
         if betas:
             self._headers["anthropic-beta"] = ",".join(betas)
 
@@ -48,10 +41,6 @@ class Anthropic:
 
     def decoder(self) -> AnthropicDecoder:
         return AnthropicDecoder(self._tag)
-
-    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-        # Proxies have been seen to quote the key that they refuse.
-        return refusal(status, headers, Secrets(self.secrets).data(body))
 
 
 def fields(request: ModelRequest, provider: str) -> Json:

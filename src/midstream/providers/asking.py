@@ -34,7 +34,7 @@ class Bearer:
     def __init__(self, key: str, header: str = "authorization") -> None:
         self.secrets = (key,) if key else ()
         value = f"Bearer {key}" if header == "authorization" else key
-        self._headers = HEADERS | ({header: value} if key else {})
+        self._headers: dict[str, str] = HEADERS | ({header: value} if key else {})
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         # Proxies have been seen to quote the key that they refuse.
