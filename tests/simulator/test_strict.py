@@ -62,6 +62,17 @@ REFUSED = [
     ),
     ("choice of none", request(tool_choice={"type": "any"}, tools=[]), "while providing tools"),
     ("choice missing", request(tool_choice={"type": "tool", "name": "x"}), "Tool 'x' not found"),
+    ("a mark of another kind", request(user(text(cache_control={"type": "x"}))), "'ephemeral'"),
+    (
+        "a mark for seven minutes",
+        request(user(text(cache_control=CACHE | {"ttl": "7m"}))),
+        "cache_control.ttl: Input should be '5m' or '1h'",
+    ),
+    (
+        "a mark on a tool that is deferred",
+        request(tools=[TOOL | {"defer_loading": True, "cache_control": CACHE}]),
+        "a tool with defer_loading cannot have cache_control",
+    ),
     (
         "five breakpoints",
         request(user(*[text(cache_control=CACHE)] * 3), system=[text(cache_control=CACHE)] * 2),

@@ -161,8 +161,15 @@ def _breakpoints(request: Json) -> Iterator[Refusal]:
     contents = [message["content"] for message in request["messages"]]
     places = [request.get("system"), request.get("tools"), *contents]
     blocks = [block for place in places if is_list(place) for block in objects(place)]
-    found = sum(bool(block.get("cache_control")) for block in [request, *blocks])
-    if found > MAX_BREAKPOINTS:
+    marks = [block["cache_control"] for block in [request, *blocks] if block.get("cache_control")]
+    for mark in marks:
+        if mark.get("type") != "ephemeral":
+            yield invalid("cache_control.type: Input should be 'ephemeral'")
+        if mark.get("ttl", "5m") not in ("5m", "1h"):
+            yield invalid("cache_control.ttl: Input should be '5m' or '1h'")
+    if any(tool.get("defer_loading") and tool.get("cache_control") for tool in blocks):
+        yield invalid("tools: a tool with defer_loading cannot have cache_control")
+    if (found := len(marks)) > MAX_BREAKPOINTS:
         yield invalid(
             f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided."
             f" Found {found}."

@@ -199,6 +199,8 @@ def _pairs(items: list[Json]) -> Iterator[Refusal]:
         kind = kind_of(item)
         words = "custom tool call" if kind.startswith("custom") else "function call"
         if kind in ("function_call", "custom_tool_call"):
+            if item["call_id"] in waiting:
+                yield bad(f"Duplicate {words} with call_id {item['call_id']}.", "input")
             waiting[item["call_id"]] = words
         elif kind in ("function_call_output", "custom_tool_call_output"):
             if item["call_id"] not in waiting:
