@@ -75,6 +75,11 @@ def places(seed: str, end: int, count: int = 50) -> list[int]:
 # -- records by hand ---------------------------------------------------------------------------
 
 
+def present(**fields: Any) -> dict[str, Any]:
+    """The fields that are not None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 class Named:
     """A record with an `event:` line."""
 

@@ -27,7 +27,7 @@ from midstream.providers import openai_chat_calls
 from midstream.providers.openai_chat import FAILURES, REASONS, ChatDecoder
 from midstream.providers.openai_chat_wire import passed_over
 from midstream.wire.json import read_object
-from tests.providers.reading import Named, Played, as_bytes, read, record
+from tests.providers.reading import Named, Played, as_bytes, present, read, record
 
 Json = dict[str, Any]
 DONE = b"[DONE]"
@@ -51,9 +51,7 @@ def fragment(
     arguments: Any = None, name: str | None = None, id: Any = None, index: int | None = None
 ) -> Json:
     """A piece of a call, without the fields that are None."""
-    function = {"name": name, "arguments": arguments}
-    said = {"index": index, "id": id, "function": {k: v for k, v in function.items() if v != None}}  # noqa: E711
-    return {key: value for key, value in said.items() if value is not None}
+    return present(index=index, id=id, function=present(name=name, arguments=arguments))
 
 
 def calls(*fragments: Json) -> Json:

@@ -30,7 +30,7 @@ from midstream.messages import Opaque, StopReason, Text, Thinking, ToolCall, Usa
 from midstream.providers.openai_responses import INCOMPLETE, ResponsesDecoder
 from midstream.providers.openai_responses_items import ASKING, Item
 from midstream.providers.openai_responses_wire import KNOWN, PASSED, passed_over
-from tests.providers.reading import Named, Played, record
+from tests.providers.reading import Named, Played, present, record
 
 Json = dict[str, Any]
 DONE = b"[DONE]"
@@ -47,8 +47,7 @@ def decode(*payloads: Any) -> list[StreamEvent]:
 
 def told(kind: str, **fields: Any) -> Json:
     """An event; of its fields those that are None are left out."""
-    said = {key: value for key, value in fields.items() if value is not None}
-    return {"type": f"response.{kind}", **said}
+    return {"type": f"response.{kind}", **present(**fields)}
 
 
 def added(place: int | None, kind: str, /, **item: Any) -> Json:

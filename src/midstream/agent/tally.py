@@ -105,7 +105,7 @@ async def know_prices(model: Model) -> None:
 
 async def price_usd(model: Model, turn: Turn) -> float | None:
     """What a turn cost, or None: what is simulated costs nothing and has no price."""
-    if model.provider in FREE or turn.usage == Usage():
+    if model.provider in FREE or turn.usage == NOTHING:
         return None
     return await in_thread(partial(cost_usd, model.provider, turn.model or model.name, turn.usage))
 

@@ -63,7 +63,7 @@ def local() -> Finding:
     """Whether GGUF files can be run. Of those there may be none: it is not looked for them."""
     if find_spec("xllamacpp") is None:
         return Finding("local", State.ABSENT, "no llama.cpp: pip install xllamacpp")
-    release = metadata.version("xllamacpp") if _installed("xllamacpp") else "unknown"
+    release = _release("xllamacpp")
     facts: dict[str, Any] = {"xllamacpp": release, "devices": []}
     try:
         found = subprocess.run(
@@ -135,7 +135,7 @@ def plugin() -> Finding:
     if "midstream" not in names:
         words = "does not know the simulator's fixture: install midstream again"
         return Finding("pytest", State.BAD, words)
-    release = metadata.version("pytest") if _installed("pytest") else "unknown"
+    release = _release("pytest")
     words = f"{release} knows the fixture `simulator`"
     return Finding("pytest", State.GOOD, words, facts={"version": release})
 
@@ -156,11 +156,11 @@ def configuration() -> Finding:
     return Finding("config", State.GOOD, ", ".join(found), facts=facts)
 
 
-def _installed(name: str) -> bool:
+def _release(name: str) -> str:
     try:
-        return bool(metadata.version(name))
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return False
+        return "unknown"
 
 
 def _is_terminal(number: int) -> bool:

@@ -32,9 +32,8 @@ class LoadingLine:
         line = ""
         if fraction is not None:
             # At 100 % the file is read; then llama.cpp makes room and tries it once.
-            line = (
-                f"loading {self._name} {fraction * 100:.0f} % · {monotonic() - self._began:.0f} s"
-            )
+            since = monotonic() - self._began
+            line = f"loading {self._name} {fraction * 100:.0f} % · {since:.0f} s"
         with suppress(OSError):  # it is gone, or is not read from: no reason to wait
             if select([], [self._terminal], [], 0)[1]:
                 os.write(self._terminal, f"{ERASE}{line}".encode())

@@ -3,7 +3,6 @@
 import os
 import re
 import ssl
-from collections.abc import Iterator
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from midstream.cli.config import endpoints
 from midstream.cli.findings import Finding, State
 from midstream.errors import ConfigurationError
 from midstream.models.endpoints import ENDPOINTS, Endpoint, Wire, check_url
-from midstream.models.resolve import moved
+from midstream.models.resolve import moved, speaker
 from midstream.secrets.names import address
 
 NO_LIST = -200
@@ -57,7 +56,7 @@ def provider(name: str, endpoint: Endpoint) -> Finding:
     began = monotonic()
     try:
         check_url(endpoint.url())
-        status = ask(endpoint, dict(headers(endpoint, variable, key)))
+        status = ask(endpoint, speaker(endpoint, "", key, name).headers)
     except (ConfigurationError, httpx2.InvalidURL):
         words = f"{' or '.join(variables(name)) or 'its base URL'} must be http(s)://host"
         return Finding(name, State.BAD, words, facts=facts)
@@ -95,18 +94,6 @@ def known(endpoint: Endpoint) -> tuple[str, dict[str, Any]]:
 
 def variables(name: str) -> tuple[str, ...]:
     return ENDPOINTS[name].url_variables if name in ENDPOINTS else ()
-
-
-def headers(endpoint: Endpoint, variable: str, key: str) -> Iterator[tuple[str, str]]:
-    is_token = variable == "ANTHROPIC_AUTH_TOKEN"
-    if endpoint.wire == "anthropic":  # from 2026-10-21 on it takes bearer tokens
-        yield "anthropic-version", "2026-10-21" if is_token else "2023-06-01"
-    if key and endpoint.wire == "anthropic" and not is_token:
-        yield "x-api-key", key
-    elif key and endpoint.quirks.key_header != "authorization":
-        yield endpoint.quirks.key_header, key
-    elif key:
-        yield "authorization", f"Bearer {key}"
 
 
 def ask(endpoint: Endpoint, headers: dict[str, str]) -> int:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from msgspec.structs import replace
 
@@ -17,7 +17,11 @@ from midstream.models.endpoints import (
 )
 from midstream.models.model import Model, Patience
 from midstream.providers.openai_chat_request import OPENAI as OPENAI_QUIRKS
-from midstream.providers.openai_chat_request import Quirks
+from midstream.providers.openai_chat_request import Chat, Quirks
+
+if TYPE_CHECKING:  # of the wires only that which is spoken is loaded
+    from midstream.providers.anthropic_request import Anthropic
+    from midstream.providers.openai_responses_request import Responses
 
 # OpenAI's models that refuse what earlier ones took.
 NEWER = re.compile(r"(?:gpt-[5-9]|o\d)")
@@ -93,9 +97,6 @@ def model_at(
         ConfigurationError: it has no address, or no key.
     """
     from midstream.models.http import HttpModel
-    from midstream.providers.anthropic_request import Anthropic
-    from midstream.providers.openai_chat_request import Chat
-    from midstream.providers.openai_responses_request import Responses
 
     if endpoint.wire not in get_args(Wire):
         raise ConfigurationError(f"a wire is one of {', '.join(get_args(Wire))}")
@@ -104,16 +105,27 @@ def model_at(
         raise ConfigurationError(f"no address for {provider}: set {endpoint.url_variables[0]}")
     check_url(url)
     key = _key(endpoint, provider or url, api_key)
-    who, quirks = provider or endpoint.wire, endpoint.quirks
+    spoken = speaker(endpoint, name, key, provider or endpoint.wire)
+    return HttpModel(spoken, url, patience)
+
+
+def speaker(
+    endpoint: Endpoint, name: str, key: str, provider: str
+) -> "Anthropic | Responses | Chat":
+    """The endpoint's wire, ready to ask for a model with a key."""
+    quirks = endpoint.quirks
     match endpoint.wire:
         case "anthropic":
+            from midstream.providers.anthropic_request import Anthropic
+
             version = "2026-10-21" if _is_token(key) else "2023-06-01"
-            return HttpModel(Anthropic(name, key, version, provider=who), url, patience)
+            return Anthropic(name, key, version, provider=provider)
         case "openai":
-            wire = Responses(name, key, who, quirks.key_header, quirks.extra)
-            return HttpModel(wire, url, patience)
+            from midstream.providers.openai_responses_request import Responses
+
+            return Responses(name, key, provider, quirks.key_header, quirks.extra)
         case "openai-chat":
-            return HttpModel(Chat(name, key, who, quirks), url, patience)
+            return Chat(name, key, provider, quirks)
 
 
 def _key(endpoint: Endpoint, provider: str, api_key: str | None) -> str:

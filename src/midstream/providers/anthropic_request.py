@@ -32,12 +32,12 @@ class Anthropic(Bearer):
         self.model = model
         self.provider = provider
         self._tag = rider_tag(provider, "messages")
-        self._headers |= {"anthropic-version": version}
+        self.headers |= {"anthropic-version": version}
         if betas:
-            self._headers["anthropic-beta"] = ",".join(betas)
+            self.headers["anthropic-beta"] = ",".join(betas)
 
     def request(self, request: ModelRequest) -> HttpRequest:
-        return post("/v1/messages", self._headers, fields(request, self._tag))
+        return post("/v1/messages", self.headers, fields(request, self._tag))
 
     def decoder(self) -> AnthropicDecoder:
         return AnthropicDecoder(self._tag)

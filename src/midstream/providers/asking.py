@@ -29,12 +29,15 @@ class Bearer:
 
     Args:
         header: another header for the key, such as Azure's `api-key`.
+
+    Attributes:
+        headers: what every request must say about who asks.
     """
 
     def __init__(self, key: str, header: str = "authorization") -> None:
         self.secrets = (key,) if key else ()
         value = f"Bearer {key}" if header == "authorization" else key
-        self._headers: dict[str, str] = HEADERS | ({header: value} if key else {})
+        self.headers: dict[str, str] = {header: value} if key else {}
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         # Proxies have been seen to quote the key that they refuse.
@@ -53,7 +56,7 @@ def rider_tag(provider: str, wire: str) -> str:
 def post(path: str, headers: dict[str, str], fields: dict[str, Any]) -> HttpRequest:
     """A request whose body has those of the fields that are not None."""
     said = {key: value for key, value in fields.items() if value is not None}
-    return HttpRequest(path, headers, encoded(said))
+    return HttpRequest(path, HEADERS | headers, encoded(said))
 
 
 def encoded(value: Any) -> bytes:

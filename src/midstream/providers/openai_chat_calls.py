@@ -123,9 +123,8 @@ class Calls:
         """The call that a fragment continues; None if it begins one."""
         there = self._latest if index is None else self._by_index.get(index)
         if there is None and not (wire_id or name) and self._latest and self._latest.index is None:
-            there = (
-                self._latest
-            )  # Mistral's first fragment has no index, and the next has nothing else
+            # Mistral's first fragment has no index, and the next has nothing else.
+            there = self._latest
         if wire_id in self._by_id:
             call = there if there and there.wire_id == wire_id else self._by_id[wire_id]
             return None if call.is_other(index, name) else call

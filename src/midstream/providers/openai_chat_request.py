@@ -84,7 +84,7 @@ class Chat(Bearer):
         self._quirks = quirks
 
     def request(self, request: ModelRequest) -> HttpRequest:
-        return post("/chat/completions", self._headers, self._fields(request))
+        return post("/chat/completions", self.headers, self._fields(request))
 
     def decoder(self) -> ChatDecoder:
         return ChatDecoder(self._tag)

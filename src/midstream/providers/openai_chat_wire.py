@@ -11,15 +11,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from midstream.errors import ProtocolError
+from midstream.errors import ProtocolError, ProviderError
 from midstream.messages import Usage
+from midstream.providers import openai_usage
+from midstream.providers.openai_usage import InputDetails, Number, OutputDetails
 from midstream.providers.refusals import refusal_in_stream
 from midstream.providers.safe import clean, objects, tokens
 from midstream.wire.json import NotJson, is_object, read
 from midstream.wire.sse import SseRecord
 
 Json = dict[str, Any]
-Number = int | float | None
 
 
 class Function(Struct):
@@ -64,15 +65,6 @@ class Delta(Struct):
         if self.function_call:  # as before there were several calls
             return [Fragment(0, function=self.function_call), *(self.tool_calls or ())]
         return self.tool_calls or []
-
-
-class InputDetails(Struct):
-    cached_tokens: Number = None
-    cache_write_tokens: Number = None
-
-
-class OutputDetails(Struct):
-    reasoning_tokens: Number = None
 
 
 class Counts(Struct):
@@ -124,7 +116,7 @@ def reread(record: SseRecord) -> Chunk:
     raise ProtocolError(f"not a chunk: {record.text[:200]!r} ({reason})") from reason
 
 
-def failure(record: SseRecord) -> Exception:
+def failure(record: SseRecord) -> ProviderError:
     """The error that a record is, in whatever shape servers give it."""
     payload = _payload(record)
     said = payload.get("error") or payload
@@ -148,15 +140,13 @@ def passed_over(record: SseRecord) -> str:
 
 
 def usage(counts: Counts) -> Usage:
-    """The tokens of a response. The input there includes what was read from the cache."""
-    into, out = counts.prompt_tokens_details, counts.completion_tokens_details
-    read_ = (into and into.cached_tokens) or counts.prompt_cache_hit_tokens or counts.cached_tokens
-    cached, written = tokens(read_), tokens(into.cache_write_tokens if into else None)
-    reasoning = tokens(out.reasoning_tokens if out else None)
+    out = counts.completion_tokens_details or OutputDetails()
     asked, answered = tokens(counts.prompt_tokens), tokens(counts.completion_tokens)
+    reasoning = tokens(out.reasoning_tokens)
     if reasoning and tokens(counts.total_tokens) == asked + answered + reasoning:
         answered += reasoning  # xAI counts them apart
-    return Usage(max(0, asked - cached - written), answered, cached, written, reasoning)
+    cached = counts.prompt_cache_hit_tokens or counts.cached_tokens
+    return openai_usage.usage(asked, answered, counts.prompt_tokens_details, out, cached)
 
 
 def words(content: list[Json], *, thinking: bool = False) -> Iterator[tuple[bool, str]]:

@@ -69,7 +69,7 @@ class Responses(Bearer):
         self._extra = extra or {}
 
     def request(self, request: ModelRequest) -> HttpRequest:
-        return post("/responses", self._headers, self._fields(request))
+        return post("/responses", self.headers, self._fields(request))
 
     def decoder(self) -> ResponsesDecoder:
         return ResponsesDecoder(self._tag)

@@ -10,24 +10,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from midstream.errors import MidstreamError, ProtocolError
+from midstream.errors import ProtocolError, ProviderError
 from midstream.messages import Usage
+from midstream.providers import openai_usage
+from midstream.providers.openai_usage import InputDetails, Number, OutputDetails
 from midstream.providers.refusals import refusal_in_stream
-from midstream.providers.safe import clean, tokens
+from midstream.providers.safe import clean
 from midstream.wire.json import NotJson, is_object, read
 from midstream.wire.sse import SseRecord
 
 Json = dict[str, Any]
-Number = int | float | None
-
-
-class InputDetails(Struct):
-    cached_tokens: Number = None
-    cache_write_tokens: Number = None
-
-
-class OutputDetails(Struct):
-    reasoning_tokens: Number = None
 
 
 class Counts(Struct):
@@ -205,7 +197,7 @@ def reread(record: SseRecord) -> Any:
     raise ProtocolError(f"malformed: {record.text[:200]!r} ({reason})") from reason
 
 
-def failure(code: object, message: str | None, inner: object) -> MidstreamError:
+def failure(code: object, message: str | None, inner: object) -> ProviderError:
     """The error of an `error` event, in each of its shapes, or of a response that failed."""
     if inner and is_object(inner):
         return refusal_in_stream(clean(inner))
@@ -224,10 +216,9 @@ def passed_over(record: SseRecord) -> str:
 
 
 def usage(counts: Counts) -> Usage:
-    """The tokens of a response. The input there includes what was read from the cache."""
-    into, out = counts.input_tokens_details, counts.output_tokens_details
-    cached = tokens(into.cached_tokens if into else None)
-    written = tokens(into.cache_write_tokens if into else None)
-    fresh = max(0, tokens(counts.input_tokens) - cached - written)
-    reasoning = tokens(out.reasoning_tokens if out else None)
-    return Usage(fresh, tokens(counts.output_tokens), cached, written, reasoning)
+    return openai_usage.usage(
+        counts.input_tokens,
+        counts.output_tokens,
+        counts.input_tokens_details,
+        counts.output_tokens_details,
+    )

@@ -11,14 +11,12 @@ import msgspec
 
 from midstream.simulator.answer import Answer, Asked, Kind, Part, tokens_of
 from midstream.simulator.caching import Prompt, automatic
-from midstream.simulator.openai import OpenAI, problem_of
+from midstream.simulator.openai import CREATED, OpenAI, problem_of
 from midstream.simulator.play import Frame, Step
 from midstream.simulator.shape import Json, Refusal
 from midstream.simulator.strict_chat import faults
 from midstream.simulator.talk import of_chat
 
-# Not the time: the same request gets the same bytes.
-CREATED: Final = 1_795_521_600
 DONE: Final[Json] = {}
 FINISHES: Final = {
     "end_turn": "stop",

@@ -15,6 +15,8 @@ from midstream.simulator.shape import (
     is_object,
 )
 
+# Not the time: the same request gets the same bytes.
+CREATED: Final = 1_795_521_600
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 MAX_NAME: Final = 64

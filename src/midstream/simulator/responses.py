@@ -5,8 +5,7 @@ from typing import Final
 
 from midstream.simulator.answer import Answer, Asked, Kind, tokens_of
 from midstream.simulator.caching import Prompt, automatic
-from midstream.simulator.chat import CREATED
-from midstream.simulator.openai import OpenAI, problem_of
+from midstream.simulator.openai import CREATED, OpenAI, problem_of
 from midstream.simulator.play import Frame, Step, event_frame
 from midstream.simulator.shape import Json, Refusal
 from midstream.simulator.signatures import seal
