@@ -1,0 +1,99 @@
+"""Changing a part of a file: a text that is there, word for word, becomes another."""
+
+import os
+import re
+from typing import Annotated
+
+from midstream.tools.workspace.difference import difference
+from midstream.tools.workspace.folders import Folders, Place, naming, opened
+from midstream.tools.workspace.missing import missing
+from midstream.tools.workspace.texts import BEGINNING, FileText, is_binary
+from midstream.tools.workspace.writing import write
+
+LARGEST = 32 * 1024 * 1024  # bytes
+PLACES_TOLD = 10
+
+EditPath = Annotated[str, "the file, relative to the working folder or absolute"]
+OldText = Annotated[
+    str,
+    "the text to replace, exactly as it is in the file, without line numbers; with enough of the "
+    "lines around it to be there only once",
+]
+
+
+class Editing:
+    """The tool `edit_file`."""
+
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
+
+    def edit_file(
+        self,
+        path: EditPath,
+        old_text: OldText,
+        new_text: Annotated[str, "what takes its place"],
+        replace_all: Annotated[bool, "replace it wherever it is"] = False,
+    ) -> str:
+        """Replace a text in a file; the answer shows what has changed.
+
+        Line ends (LF or CRLF) stay as they are in the file, however they are written here.
+        """
+        place = self._folders.place(path)
+        if not old_text:
+            raise ValueError("old_text is empty: write_file makes new files")
+        if old_text == new_text:
+            raise ValueError("old_text and new_text are the same: there is nothing to change")
+        with naming(place):
+            before, state = _read(place)
+            found = before.found(old_text)
+            _check(place, before, old_text, found, replace_all)
+            after, count = _replaced(before, found, new_text)
+            try:
+                data = after.data()
+            except UnicodeEncodeError as error:
+                raise ValueError(f"new_text cannot be in {place.shown}: {error}") from error
+            write(place, data, state)
+        times = "" if count == 1 else f" in {count} places"
+        return f"Edited {place.shown}{times}:\n{difference(before.text, after.text)}"
+
+
+def _read(place: Place) -> tuple[FileText, os.stat_result]:
+    with opened(place) as file:
+        state = os.fstat(file.fileno())
+        if state.st_size > LARGEST:
+            raise ValueError(f"{place.shown} has {state.st_size:,} bytes: too large to be edited")
+        data = file.read()
+    if is_binary(data[:BEGINNING]):
+        raise ValueError(f"{place.shown} is a binary file: it cannot be edited")
+    try:
+        return FileText.read(data), state
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{place.shown} cannot be read as text: {error}") from error
+
+
+def _check(
+    place: Place, text: FileText, old: str, found: list[re.Match[str]], replace_all: bool
+) -> None:
+    if not found:
+        raise ValueError(f"old_text is not in {place.shown}. {missing(text.text, old)}")
+    if len(found) > 1 and not replace_all:
+        lines = [text.text.count("\n", 0, each.start()) + 1 for each in found[:PLACES_TOLD]]
+        more = " …" if len(found) > PLACES_TOLD else ""
+        raise ValueError(
+            f"old_text is in {place.shown} {len(found)} times, from the lines "
+            f"{', '.join(map(str, lines))}{more}. Add lines around it, so that it is there once, "
+            "or set replace_all."
+        )
+
+
+def _replaced(before: FileText, found: list[re.Match[str]], new: str) -> tuple[FileText, int]:
+    parts: list[str] = []
+    lines = new.replace("\r\n", "\n").split("\n")
+    end = count = 0
+    for each in found:
+        if each.start() >= end:  # not a part of the one before
+            parts += [before.text[end : each.start()], before.line_end(each).join(lines)]
+            end = each.end("words")
+            count += 1
+    parts.append(before.text[end:])
+    return FileText("".join(parts), before.mark), count

@@ -1,0 +1,45 @@
+"""What a command sees of the environment, and which programs are trusted."""
+
+import os
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+
+from midstream.tools.workspace.folders import inside
+
+# What is not named here does not exist for a command: keys have any name.
+_NAMES = frozenset([
+    "PATH", "HOME", "TMPDIR", "TZ", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_ALL",
+    "LC_ADDRESS", "LC_COLLATE", "LC_CTYPE", "LC_IDENTIFICATION", "LC_MEASUREMENT",
+    "LC_MESSAGES", "LC_MONETARY", "LC_NAME", "LC_NUMERIC", "LC_PAPER", "LC_TELEPHONE",
+    "LC_TIME", "http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "HTTP_PROXY",
+    "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY", "SYSTEMROOT", "COMSPEC", "PATHEXT",
+    "TEMP", "TMP", "USERPROFILE",
+])  # fmt: skip
+_FIXED = {
+    "TERM": "dumb",
+    "PAGER": "cat",
+    "GIT_PAGER": "cat",
+    "PYTHONUNBUFFERED": "1",  # else nothing is seen of a Python program until it ends
+}
+
+
+def environment(given: Mapping[str, str], more: Collection[str] = ()) -> dict[str, str]:
+    """Of what is `given`, that which a command may see. `more` names others."""
+    known = {name: value for name, value in given.items() if name in _NAMES}
+    return known | _FIXED | {name: given[name] for name in more if name in given}
+
+
+def program(name: str, folders: Sequence[str]) -> str | None:
+    """Where on the PATH a program is, but not within `folders`.
+
+    What lies there nobody has vouched for; a search, which nobody is asked about, must not run it.
+    """
+    for each in os.get_exec_path():
+        trusted = os.path.isabs(each) and not _within(each, folders)
+        if trusted and (found := shutil.which(name, path=each)):
+            return found
+    return None
+
+
+def _within(path: str, folders: Sequence[str]) -> bool:
+    return any(inside(os.path.realpath(path), folder) for folder in folders)
