@@ -53,14 +53,14 @@ class Commands:
             try:
                 with anyio.move_on_after(timeout):
                     await _follow(process, output, ctx)
-                    return output.told(_status(process))
+                    return output.told() + _status(process, output.over.is_set())
             finally:
                 if process.returncode is None:
                     with anyio.CancelScope(shield=True):
                         await in_thread(lambda: _kill_tree(process.pid))
         raise TimeoutError(
             f"stopped after its {timeout:g} s, with all that it had started. Its output until "
-            f"then:\n{output.told('no more')}"
+            f"then:\n{output.told() or '(none)'}"
         )
 
     async def _start(self, command: str) -> Process:
@@ -113,13 +113,11 @@ class _Output:
                 told = line
             await anyio.sleep(TELLS_EVERY_S)
 
-    def told(self, status: str) -> str:
+    def told(self) -> str:
+        """All of it, or its two ends; what ends here ends with its line."""
         self._kept.add(self._printed.end())
         text = self._kept.text()
-        if text and not text.endswith("\n"):
-            text += "\n"
-        left = "" if self.over.is_set() else "; something that it started still runs"
-        return f"{text}[{status}{left}]"
+        return text if text.endswith("\n") or not text else f"{text}\n"
 
 
 async def _follow(process: Process, output: _Output, ctx: ToolContext | None) -> None:
@@ -133,15 +131,18 @@ async def _follow(process: Process, output: _Output, ctx: ToolContext | None) ->
         tasks.cancel_scope.cancel()
 
 
-def _status(process: Process) -> str:
+def _status(process: Process, over: bool) -> str:
     """A failure is no error of the tool: what a search or a test has found is worth reading."""
     code = process.returncode or 0
-    if code >= 0:
-        return f"exit status {code}"
+    left = "" if over else "; something that it started still runs"
+    return f"[{f'exit status {code}' if code >= 0 else f'ended by {_name(-code)}'}{left}]"
+
+
+def _name(number: int) -> str:
     try:
-        return f"ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"ended by signal {-code}"
+        return signal.Signals(number).name
+    except ValueError:  # a real-time one
+        return f"signal {number}"
 
 
 def _kill_tree(pid: int) -> None:

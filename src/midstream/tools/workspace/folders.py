@@ -27,7 +27,8 @@ _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | _NO_LINK
 _KERNELS = ("/proc", "/sys")  # what looks like files there tells of processes and their secrets
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_LONGEST_SHOWN = 300
+_LONGEST = 4_000  # characters of a path
+_LONGEST_SHOWN = 1_000
 
 
 class Place(Struct, frozen=True):
@@ -74,10 +75,15 @@ class Folders:
             PermissionError: outside of the folders.
             ValueError: no path can be like that.
         """
-        if not path or "\0" in path:
-            raise ValueError(f"{readable(path)} cannot be a path: it is empty or has a NUL in it")
+        if not path or "\0" in path or len(path) > _LONGEST:
+            why = "is empty, has a NUL in it, or is too long"
+            raise ValueError(f"{readable(path)} cannot be a path: it {why}")
         given = os.path.join(self.first, _from_home(path))
-        real = os.path.realpath(given)
+        try:
+            real = os.path.realpath(given)
+        except OSError as error:  # a link that is gone before it is read
+            words = os.strerror(error.errno or 0)
+            raise type(error)(f"{readable(path)} changed while it was opened: {words}") from error
         if (root := self._root(real)) is not None:
             return Place(root, real, self.shown(real))
         how = "is" if self._root(os.path.abspath(given)) is None else "is a link that leads"
@@ -187,6 +193,14 @@ def check_file(found: os.stat_result, place: Place) -> None:
         raise PermissionError(f"{place.shown} became a link while it was opened")
     if not stat.S_ISREG(mode) or found.st_dev in _kernels():
         raise PermissionError(f"{place.shown} is no ordinary file: a pipe, a device or the like")
+
+
+def check_folder(place: Place) -> None:
+    """Refuse what is no folder, or one that the kernel's are in."""
+    if not os.path.isdir(place.path):
+        raise NotADirectoryError(f"{place.shown} is no folder that there is")
+    if os.stat(place.path).st_dev in _kernels() or any(inside(k, place.path) for k in _KERNELS):
+        raise PermissionError(f"{place.shown} holds more than ordinary files: take one in it")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from midstream.concurrency import in_thread
-from midstream.tools.workspace.folders import Folders, readable
+from midstream.tools.workspace.folders import Folders, Place, check_folder
 from midstream.tools.workspace.globs import Glob
 from midstream.tools.workspace.ripgrep import listing, run
 
@@ -35,9 +35,8 @@ class Listing:
         give it as the path. Links are not followed.
         """
         place = self._folders.place(path)
-        names = _Names(place.shown, Glob(pattern) if pattern else None, limit)
-        if not await in_thread(lambda: os.path.isdir(place.path)):
-            raise NotADirectoryError(f"{place.shown} is no folder that there is")
+        names = _Names(self._folders, place, Glob(pattern) if pattern else None, limit)
+        await in_thread(lambda: check_folder(place))
         complaint = await run(listing(self._folders.roots), place.path, b"\0", names.take)
         return names.told(complaint)
 
@@ -45,9 +44,9 @@ class Listing:
 class _Names:
     """The files that were found, as the model is told of them."""
 
-    def __init__(self, folder: str, glob: Glob | None, limit: int) -> None:
-        self._folder = folder
-        self._prefix = "" if folder == "." else folder.removesuffix("/") + "/"
+    def __init__(self, folders: Folders, place: Place, glob: Glob | None, limit: int) -> None:
+        self._folders = folders
+        self._place = place
         self._glob = glob
         self._limit = limit
         self._names: list[str] = []
@@ -59,14 +58,14 @@ class _Names:
             if self._glob is None or self._glob.fits(name):
                 self._count += 1
                 if self._count <= self._limit:
-                    self._names.append(readable(self._prefix + name))
+                    self._names.append(self._folders.shown(os.path.join(self._place.path, name)))
         return True
 
     def told(self, complaint: str) -> str:
         if not self._count:
             if complaint:
-                raise OSError(f"{self._folder} cannot be listed: {complaint}")
-            return f"[no such files in {self._folder}, but for hidden or ignored ones]"
+                raise OSError(f"{self._place.shown} cannot be listed: {complaint}")
+            return f"[no such files in {self._place.shown}, but for hidden or ignored ones]"
         if (shown := len(self._names)) == self._count:
             return "\n".join(self._names)
         more = f"[{shown:,} of {self._count:,} files: narrow it by path or pattern]"

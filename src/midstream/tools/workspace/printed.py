@@ -15,7 +15,7 @@ _STRINGS = "\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f]"
 _SEQUENCE = re.compile(
     "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # a colour, a move
     f"|(?:{_STRINGS})[^\x07\x1b\x9c\n]{{0,{LONGEST_SEQUENCE}}}(?:\x07|\x1b\\\\|\x9c)"  # a title
-    "|\x1b[ -/]*[0-Z\\\\^-~]"
+    "|\x1b[ -/]*[0-~]"
     "|[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
 _BEGUN = re.compile(

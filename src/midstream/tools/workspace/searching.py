@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from midstream.concurrency import in_thread
-from midstream.tools.workspace.folders import Folders, Place
+from midstream.tools.workspace.folders import Folders, Place, check_folder, naming, opened
 from midstream.tools.workspace.globs import Glob
 from midstream.tools.workspace.ripgrep import run, search
 
@@ -88,11 +88,11 @@ class Searching:
 def _target(place: Place) -> tuple[str, str]:
     """The folder to search in, and what in it: all, or one file."""
     if os.path.isdir(place.path):
+        check_folder(place)
         return place.path, "./"
-    if not os.path.isfile(place.path):
-        raise FileNotFoundError(f"{place.shown} is no file or folder that there is")
-    folder, name = os.path.split(place.path)
-    return folder, f"./{name}"
+    with naming(place), opened(place):  # only to see whether it may be
+        folder, name = os.path.split(place.path)
+        return folder, f"./{name}"
 
 
 class _Matches:

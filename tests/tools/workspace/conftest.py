@@ -1,0 +1,20 @@
+"""What the tests of these tools share."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.tools.workspace.kit import Kit
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Kit:
+    return Kit(tmp_path)
+
+
+@pytest.fixture(params=["with ripgrep", "without"])
+def searcher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Which program searches. Where the PATH is empty there is no ripgrep."""
+    if request.param == "without":
+        monkeypatch.setenv("PATH", "/nowhere")
+    return str(request.param)
