@@ -1,9 +1,11 @@
 """What the tests of these tools share."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import missing
 from tests.tools.workspace.kit import Kit
 
 
@@ -15,6 +17,8 @@ def kit(tmp_path: Path) -> Kit:
 @pytest.fixture(params=["with ripgrep", "without"])
 def searcher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Which program searches. Where the PATH is empty there is no ripgrep."""
+    if request.param != "without" and not shutil.which("rg"):
+        missing("no ripgrep here")
     if request.param == "without":
         monkeypatch.setenv("PATH", "/nowhere")
     return str(request.param)

@@ -89,7 +89,8 @@ async def test_what_goes_on_in_the_background_is_not_waited_for(kit: Kit, nurser
 
 KEYS = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY",
         "DB_PASSWORD", "LC_SECRET", "PATHKEY", "HOME_KEY", "MIDSTREAM_DATA", "BASH_ENV",
-        "LD_PRELOAD_X", "terms", "BASH_FUNC_echo%%", "PYTHONPATH", "GIT_TOKEN", "SSH_AUTH_SOCK"]  # fmt: skip
+        "LD_PRELOAD_X", "terms", "BASH_FUNC_echo%%", "PYTHONPATH", "GIT_TOKEN",
+        "SSH_AUTH_SOCK"]  # fmt: skip
 
 
 @pytest.fixture

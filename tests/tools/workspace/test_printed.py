@@ -1,5 +1,7 @@
 """What is left of what a program prints: the words."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,6 +90,14 @@ def test_a_line_without_end_does_not_pile_up() -> None:
     made = Printed()
     given = sum(len(made.feed(b"x" * 65_536)) for _ in range(50))
     assert given > 49 * 65_536
+
+
+@pytest.mark.parametrize("piece", ["\x9d", "\x1b]", "\x1b[0", "\x9b0 ", "\x1b ", "\b", "a\b", "\r"])
+def test_no_output_takes_long(piece: str) -> None:
+    data = (piece * 1_000_000).encode()
+    began = time.process_time()
+    printed(*(data[at : at + 65_536] for at in range(0, len(data), 65_536)))
+    assert time.process_time() - began < 5
 
 
 # -- head and tail -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from midstream.tools.workspace.texts import lines_of
 
 AROUND = 3  # unchanged lines that are shown on both sides
 MOST_LINES = 200  # of a diff
-MOST_COMPARED = 4_000  # lines; between the first and the last change
+MOST_COMPARED = 1_500  # lines; between the first and the last change
 LONGEST = 500  # characters of a line
 
 Group = list[tuple[str, int, int, int, int]]
@@ -25,7 +25,8 @@ def difference(before: str, after: str) -> str:
     if max(len(old), len(new)) > MOST_COMPARED:
         return f"[changes from line {start + 1} to {start + len(old)}: too many to be shown]"
     shown: list[str] = []
-    groups = SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(AROUND)
+    # What it leaves alone by itself, lines that occur often, is what would make it take minutes.
+    groups = SequenceMatcher(None, old, new).get_grouped_opcodes(AROUND)
     for group in groups:
         shown += _hunk(group, old, new, start)
         if len(shown) > MOST_LINES:

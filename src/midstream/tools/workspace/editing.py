@@ -7,7 +7,7 @@ from typing import Annotated
 from midstream.tools.workspace.difference import difference
 from midstream.tools.workspace.folders import Folders, Place, naming, opened
 from midstream.tools.workspace.missing import missing
-from midstream.tools.workspace.texts import BEGINNING, FileText, is_binary
+from midstream.tools.workspace.texts import BEGINNING, FileText, as_in_a_file, is_binary
 from midstream.tools.workspace.writing import write
 
 LARGEST = 32 * 1024 * 1024  # bytes
@@ -45,15 +45,14 @@ class Editing:
             raise ValueError("old_text and new_text are the same: there is nothing to change")
         with naming(place):
             before, state = _read(place)
-            found = before.found(old_text)
-            _check(place, before, old_text, found, replace_all)
-            after, count = _replaced(before, found, new_text)
+            found = _found(place, before, old_text, replace_all)
+            after = _replaced(before, found, new_text)
             try:
                 data = after.data()
             except UnicodeEncodeError as error:
                 raise ValueError(f"new_text cannot be in {place.shown}: {error}") from error
             write(place, data, state)
-        times = "" if count == 1 else f" in {count} places"
+        times = "" if len(found) == 1 else f" in {len(found):,} places"
         return f"Edited {place.shown}{times}:\n{difference(before.text, after.text)}"
 
 
@@ -71,29 +70,39 @@ def _read(place: Place) -> tuple[FileText, os.stat_result]:
         raise ValueError(f"{place.shown} cannot be read as text: {error}") from error
 
 
-def _check(
-    place: Place, text: FileText, old: str, found: list[re.Match[str]], replace_all: bool
-) -> None:
+def _found(place: Place, text: FileText, old: str, replace_all: bool) -> list[re.Match[str]]:
+    """What is to be replaced: one place, or all."""
+    pattern = as_in_a_file(old)
+    whole = text.text
+    found = list(pattern.finditer(whole)) if replace_all else _places(pattern, whole)
     if not found:
-        raise ValueError(f"old_text is not in {place.shown}. {missing(text.text, old)}")
+        raise ValueError(f"old_text is not in {place.shown}. {missing(whole, old)}")
     if len(found) > 1 and not replace_all:
-        lines = [text.text.count("\n", 0, each.start()) + 1 for each in found[:PLACES_TOLD]]
-        more = " …" if len(found) > PLACES_TOLD else ""
+        lines = [whole.count("\n", 0, each.start()) + 1 for each in found]
+        told = ", ".join(map(str, lines[:PLACES_TOLD]))
+        more = " and more" if len(found) > PLACES_TOLD else ""
         raise ValueError(
-            f"old_text is in {place.shown} {len(found)} times, from the lines "
-            f"{', '.join(map(str, lines))}{more}. Add lines around it, so that it is there once, "
-            "or set replace_all."
+            f"old_text is in {place.shown} more than once, from the lines {told}{more}. Add lines "
+            "around it, so that it is there once, or set replace_all."
         )
+    return found
 
 
-def _replaced(before: FileText, found: list[re.Match[str]], new: str) -> tuple[FileText, int]:
+def _places(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
+    """Where it is, at most one place more than is told; they may overlap."""
+    found: list[re.Match[str]] = []
+    at = 0
+    while len(found) <= PLACES_TOLD and (match := pattern.search(text, at)):
+        found.append(match)
+        at = match.start() + 1
+    return found
+
+
+def _replaced(before: FileText, found: list[re.Match[str]], new: str) -> FileText:
     parts: list[str] = []
     lines = new.replace("\r\n", "\n").split("\n")
-    end = count = 0
+    end = 0
     for each in found:
-        if each.start() >= end:  # not a part of the one before
-            parts += [before.text[end : each.start()], before.line_end(each).join(lines)]
-            end = each.end("words")
-            count += 1
-    parts.append(before.text[end:])
-    return FileText("".join(parts), before.mark), count
+        parts += [before.text[end : each.start()], before.line_end(each[0]).join(lines)]
+        end = each.end()
+    return FileText("".join([*parts, before.text[end:]]), before.mark)

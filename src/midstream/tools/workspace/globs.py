@@ -53,16 +53,18 @@ def _steps(pattern: str) -> list[Step]:
 def _fits(steps: list[Step], names: list[str]) -> bool:
     reached = _on(steps, {0})
     for name in names:
-        after: set[int] = set()
-        for at in reached:
-            if at < len(steps):
-                step = steps[at]
-                if step is None:
-                    after.add(at)
-                elif step.match(name):
-                    after.add(at + 1)
-        reached = _on(steps, after)
+        reached = _on(steps, {after for at in reached for after in _after(steps, at, name)})
     return len(steps) in reached
+
+
+def _after(steps: list[Step], at: int, name: str) -> list[int]:
+    """Where a name leads from a step."""
+    if at == len(steps):
+        return []
+    step = steps[at]
+    if step is None:
+        return [at]
+    return [at + 1] if step.match(name) else []
 
 
 def _on(steps: list[Step], reached: set[int]) -> set[int]:

@@ -6,7 +6,7 @@ import re
 from midstream.tools.workspace.texts import lines_of
 
 LINES_TOLD = 12
-LINES_READ = 20_000  # of a file, for a line that is alike
+LINES_READ = 5_000  # of a file, for a line that is alike
 LONGEST = 300  # characters of a line that are compared and shown
 
 _NUMBERED = re.compile(r"\d+\t")

@@ -11,20 +11,18 @@ LONGEST_SEQUENCE = 4096  # characters; a longer one is none
 HEAD, TAIL = 8_000, 24_000  # characters of an output that are kept
 LONGEST_SHOWN = 200  # characters of the last line
 
-_STRINGS = "\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f]"
+# The bodies cannot hold what begins another one, so that no text takes longer than another.
+_CSI = "(?:\x1b\\[|\x9b)[0-?]*+[ -/]*+"
+_STRING = (
+    f"(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f\n]{{0,{LONGEST_SEQUENCE}}}+"
+)
 _SEQUENCE = re.compile(
-    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # a colour, a move
-    f"|(?:{_STRINGS})[^\x07\x1b\x9c\n]{{0,{LONGEST_SEQUENCE}}}(?:\x07|\x1b\\\\|\x9c)"  # a title
-    "|\x1b[ -/]*[0-~]"
+    f"{_CSI}[@-~]"  # a colour, a move
+    f"|{_STRING}(?:\x07|\x1b\\\\|\x9c)"  # a title
+    "|\x1b[ -/]*+[0-~]"
     "|[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
-_BEGUN = re.compile(
-    "(?:"
-    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*"
-    f"|(?:{_STRINGS})[^\x07\x1b\x9c\n]{{0,{LONGEST_SEQUENCE}}}\x1b?"
-    "|\x1b[ -/]*"
-    ")\\Z"
-)
+_BEGUN = re.compile(f"(?:{_CSI}|{_STRING}\x1b?|\x1b[ -/]*+)\\Z")
 
 
 class Printed:

@@ -53,21 +53,18 @@ class FileText(Struct, frozen=True):
         name, errors = _coding(self.mark)
         return self.mark + self.text.encode(name, errors)
 
-    def found(self, words: str) -> list[re.Match[str]]:
-        """Every place where `words` are, overlapping ones too, whatever the line ends are.
-
-        The group `words` of a match is the text there.
-        """
-        lines = words.replace("\r\n", "\n").split("\n")
-        pattern = "\r?\n".join(map(re.escape, lines))
-        return list(re.finditer(f"(?=(?P<words>{pattern}))", self.text))
-
-    def line_end(self, at: re.Match[str]) -> str:
-        """The one used there, or else the file's first."""
-        for text in (at["words"], self.text):
+    def line_end(self, at: str) -> str:
+        """The one used in `at`, a part of the text, or else the first in all of it."""
+        for text in (at, self.text):
             if end := re.search("\r?\n", text):
                 return end[0]
         return "\n"
+
+
+def as_in_a_file(words: str) -> re.Pattern[str]:
+    """Finds `words` whatever the line ends are, in them or in the file."""
+    lines = words.replace("\r\n", "\n").split("\n")
+    return re.compile("\r?\n".join(map(re.escape, lines)))
 
 
 def _coding(mark: bytes) -> tuple[str, str]:

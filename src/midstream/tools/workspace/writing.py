@@ -75,7 +75,7 @@ def _fill(new: Spot, data: bytes, before: os.stat_result | None) -> None:
     with os.fdopen(new.create(), "wb") as file:
         file.write(data)
         file.flush()
-        if before and hasattr(os, "fchmod"):
+        if before and hasattr(os, "fchown"):
             if before.st_uid != os.getuid() or before.st_gid != os.getgid():
                 with suppress(OSError):  # only root can give files away
                     os.fchown(file.fileno(), before.st_uid, before.st_gid)
