@@ -17,6 +17,7 @@ from midstream.tools.workspace.environment import environment
 from tests.fakes import Do, provider, says, start, stop, tool_use
 from tests.nursery import Nursery
 from tests.tools.workspace.kit import Kit
+from tests.tools.workspace.memory import growth
 
 pytestmark = pytest.mark.anyio
 
@@ -295,21 +296,12 @@ ENDLESS = {
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("name", ENDLESS)
 async def test_a_hundred_megabytes_are_not_held_in_memory(name: str, kit: Kit) -> None:
-    code = (
-        "import anyio, resource, sys\n"
-        "from midstream.tools.workspace import workspace\n"
-        "run = workspace(sys.argv[1])[-1].fn\n"
-        "async def main():\n"
-        "    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "    await run('seq 100000')\n"
-        "    before = peak()\n"
-        "    told = await run(sys.argv[2])\n"
-        "    print(peak() - before, len(told))\n"
-        "anyio.run(main)\n"
-    )
-    done = await anyio.run_process(
-        [sys.executable, "-c", code, str(kit.root), ENDLESS[name]], stderr=sys.stderr
-    )
-    grown_kb, told = map(int, done.stdout.split())
+    warm_up = "run_command('seq 100000')"
+    grown_kb, told = await growth(kit.root, warm_up, f"run_command({ENDLESS[name]!r})")
     assert grown_kb < 20_000
     assert told < 34_000
+
+
+async def test_what_is_held_in_memory_would_be_seen(kit: Kit) -> None:
+    grown_kb, _ = await growth(kit.root, "str(1)", "'x' * 30_000_000")
+    assert grown_kb > 20_000

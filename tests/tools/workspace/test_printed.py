@@ -86,6 +86,10 @@ def test_the_last_line_is_the_one_that_is_being_written() -> None:
         assert made.last == last
 
 
+def test_a_long_progress_bar_is_its_last_state() -> None:
+    assert printed(*[b"50%\r" * 20_000] * 3, b"100%\n") == "100%\n"
+
+
 def test_a_line_without_end_does_not_pile_up() -> None:
     made = Printed()
     given = sum(len(made.feed(b"x" * 65_536)) for _ in range(50))

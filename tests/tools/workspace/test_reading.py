@@ -1,15 +1,11 @@
 """What read_file shows: lines with numbers, pictures, and words for what it cannot show."""
 
-import resource
-import sys
-from pathlib import Path
-
-import anyio
 import pytest
 
 from midstream.messages import Image
 from midstream.tools.workspace.reading import LONGEST_LINE, MOST_TEXT
 from tests.tools.workspace.kit import Kit
+from tests.tools.workspace.memory import growth
 
 pytestmark = pytest.mark.anyio
 
@@ -115,22 +111,7 @@ async def test_a_large_file_is_not_held_in_memory(kit: Kit) -> None:
         for _ in range(200):
             file.write(b"x" * 500_000 + b"\n" + b"y\n" * 10_000)
     kit.file("warm", "up\n")
-    before = await measured(kit.root, "warm")
-    assert await measured(kit.root, "a") - before < 20_000
-
-
-async def measured(root: Path, path: str) -> int:
-    """The most memory, in kB, of a process that reads a file's end."""
-    code = (
-        "import resource, sys\n"
-        "from midstream.tools.workspace import workspace\n"
-        "read = workspace(sys.argv[1])[0].fn\n"
-        "read(sys.argv[2]), read(sys.argv[2], offset=1 if sys.argv[2] == 'warm' else 1_900_000)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    grown_kb, _ = await growth(
+        kit.root, "read_file('warm')", "read_file('a') + read_file('a', offset=1_900_000)"
     )
-    done = await anyio.run_process([sys.executable, "-c", code, str(root), path], stderr=sys.stderr)
-    return int(done.stdout)
-
-
-def test_memory_can_be_measured() -> None:
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 1_000
+    assert grown_kb < 20_000

@@ -62,11 +62,11 @@ class Printed:
         text = self._line + _SEQUENCE.sub("", text)
         done, end, self._line = text.rpartition("\n")
         done += end
-        if whole or len(self._line) > LONGEST_LINE:
-            done, self._line = done + self._line, ""
-        elif "\r" in self._line:
+        if "\r" in self._line:
             cut = self._line.endswith("\r")  # what comes next may be its line end
             self._line = _last_state(self._line) + "\r" * cut
+        if whole or len(self._line) > LONGEST_LINE:
+            done, self._line = done + self._line, ""
         if "\r" in done or "\b" in done:
             done = "\n".join(map(_last_state, done.split("\n")))
         if done.strip():
