@@ -45,6 +45,11 @@ class Markdown:
         self._page = Page(self._look, self._links)
         self._shown: tuple[tuple[int, int], list[str]] | None = None
 
+    @property
+    def between_blocks(self) -> bool:
+        """No block is open, so that what is put here takes none apart."""
+        return not self._length and self._reader.between_blocks
+
     def feed(self, text: str) -> list[str]:
         """The lines that became final through this text."""
         self._shown = None

@@ -23,6 +23,7 @@ BREAK = re.compile(r"<br */?>$", re.IGNORECASE)
 # How deep brackets are followed into one another. What is nested deeper is text; and many opening
 # brackets cost so many times as much.
 NESTING = 4
+MOST_BRACKETS = 200  # of a text; where there are more, it is not prose, and they are text
 
 PARSER = MarkdownIt("commonmark", {"maxNesting": NESTING}).enable("strikethrough")
 WITHOUT_LINKS = MarkdownIt("commonmark", {"maxNesting": NESTING}).enable("strikethrough")
@@ -44,7 +45,8 @@ def inline(text: str, look: Look, links: EnvType, style: str = "") -> list[list[
     """The lines of a text. A line break of the source is one: models mean it."""
     if not SPECIAL.search(text):
         return [[(harmless(line), style)] for line in text.split("\n")]
-    parser = PARSER if "]" in text else WITHOUT_LINKS
+    linked = "]" in text and text.count("[") <= MOST_BRACKETS
+    parser = PARSER if linked else WITHOUT_LINKS
     drawing = Drawing(look, style)
     for token in parser.parseInline(text, links)[0].children or ():
         drawing.add(token)

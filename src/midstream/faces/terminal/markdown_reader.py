@@ -100,6 +100,10 @@ class BlockReader:
         return other
 
     @property
+    def between_blocks(self) -> bool:
+        return not self._stack and self._leaf is None
+
+    @property
     def words(self) -> str | None:
         """What the open paragraph has so far; None where the next line is code, or a tag."""
         if isinstance(self._leaf, Paragraph):
