@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from os.path import basename
 
-LONGEST = 100_000  # characters of a line that is read at all
+LONGEST = 20_000  # characters of a line that is read at all; nobody waits long for that
 _BARE = r"""[^\s\x00-\x1f\x7f'"\\;&|<>()$`]+"""
 _PART = re.compile(
     rf"""(?P<blank>[ \t]+)|(?P<bare>{_BARE})|\\(?P<escaped>[^\n\x00-\x08\x0b-\x1f\x7f])
