@@ -22,6 +22,7 @@ SPINE = [
 # Longer than the rule allows, each with its reason.
 LONG_FUNCTIONS = {
     "agent/agent.py:__init__": "every setting of an agent, named and explained in one place",
+    "cli/ask.py:command": "a line for each option",
 }
 MANY_PARAMETERS = {
     "agent/agent.py:__init__": "every setting of an agent, by keyword",

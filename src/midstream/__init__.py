@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from midstream.models.http import HttpModel as HttpModel
     from midstream.models.model import Model as Model
     from midstream.tools.context import ToolContext as ToolContext
+    from midstream.tools.permissions import Permissions as Permissions
     from midstream.tools.tool import Tool as Tool
     from midstream.tools.tool import tool as tool
 
@@ -47,6 +48,7 @@ _HOMES = {
     "Usage": "midstream.messages",
     "HttpModel": "midstream.models.http",
     "Model": "midstream.models.model",
+    "Permissions": "midstream.tools.permissions",
     "ToolContext": "midstream.tools.context",
     "Tool": "midstream.tools.tool",
     "tool": "midstream.tools.tool",
@@ -60,6 +62,7 @@ __all__ = [
     "Message",
     "MidstreamError",
     "Model",
+    "Permissions",
     "ProviderError",
     "Run",
     "RunEnded",

@@ -436,7 +436,7 @@ async def test_a_call_that_needs_approval_waits_for_it_without_stopping_the_stre
                     with pytest.raises(KeyError):
                         run.approve("nobody", allowed=True)
         answer_ = world.results()["a"]
-    assert answer_ == ("deployed" if allowed else "Not run: it needs an approval that nobody gave.")
+    assert answer_ == ("deployed" if allowed else "Not run: the user said no.")
     assert [e.allowed for e in events if isinstance(e, ApprovalGiven)] == [allowed]
 
 

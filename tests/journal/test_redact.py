@@ -8,6 +8,7 @@ from midstream import Agent
 from midstream.journal.database import Row
 from midstream.journal.records import (
     AnyRecord,
+    Approved,
     Began,
     CallBegan,
     CallEnded,
@@ -46,6 +47,10 @@ RECORDS: list[tuple[AnyRecord, AnyRecord]] = [
     (
         CallBegan(1, HELD, HELD, {HELD: [HELD, 12345678]}, "read"),
         CallBegan(1, HELD, HELD, {TOLD: [TOLD, 12345678]}, "read"),
+    ),
+    (
+        Approved(1, "a", "pay", False, f"rule pay:x {HELD}", f"not with {KEY}"),
+        Approved(1, "a", "pay", False, f"rule pay:x {TOLD}", f"not with {TOLD}"),
     ),
     (CallEnded(1, ToolResult("a", KEY)), CallEnded(1, ToolResult("a", TOLD))),
     (

@@ -13,6 +13,7 @@ from midstream.journal.session import Session
 from midstream.messages import ModelRequest
 from midstream.models.model import Model, Patience
 from midstream.models.resolve import resolve
+from midstream.tools.permissions import Permissions
 from midstream.tools.tool import Tool, tool
 from midstream.turn.retry import Backoff
 from midstream.wire.json import clean
@@ -32,6 +33,8 @@ class Agent:
         max_tokens: the most tokens that one answer may have.
         thinking: a budget in tokens (at least 1,024), or "adaptive".
         max_cost: in US dollars; once so much is spent no further request is made.
+        permissions: rules on what may run unasked. Its runs share them, and what `run.allow` adds;
+            None: only what tools say of themselves counts, and each run keeps its own additions.
         cache: how long what a request repeats is kept by the provider, where it must be asked to
             (Anthropic): the next turn then reads it at a tenth of the price. None: not at all.
         api_key, base_url: else from the environment, such as ANTHROPIC_API_KEY.
@@ -55,6 +58,7 @@ class Agent:
         thinking: int | Literal["adaptive"] | None = None,
         *,
         max_cost: float | None = None,
+        permissions: Permissions | None = None,
         cache: Literal["5m", "1h"] | None = "5m",
         api_key: str | None = None,
         base_url: str | None = None,
@@ -100,6 +104,7 @@ class Agent:
             max_parallel_tools,
             max_arguments,
             max_cost,
+            permissions,
         )
 
     def run(self, prompt: str, session: Session | None = None) -> Run:

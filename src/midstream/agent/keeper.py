@@ -15,6 +15,7 @@ from msgspec.structs import astuple
 from midstream.agent.tally import Figures, answer_to
 from midstream.events import RunError
 from midstream.journal.records import (
+    Approved,
     Began,
     CallBegan,
     CallEnded,
@@ -28,6 +29,7 @@ from midstream.journal.records import (
 )
 from midstream.journal.session import Session
 from midstream.messages import Message, ToolCall, ToolResult, Usage
+from midstream.tools.approvals import Answer
 from midstream.turn.turn import Turn
 
 WRITE_EVERY_S = 1.0
@@ -80,6 +82,10 @@ class Keeper:
         if self._turn:
             pieces = self._turn.take(self._session.secrets.open_end)
             self._session.record(*(Wrote(self.number, index, block) for index, block in pieces))
+
+    def approved(self, call: ToolCall, answer: Answer) -> None:
+        """Recorded in front of the call's beginning, and so no later on disk than that."""
+        self._soon(Approved(self.number, call.id, call.name, *astuple(answer)))
 
     async def call_began(self, call: ToolCall, ordinal: int, effects: str) -> str:
         """Returns why the call must not start, or ""."""

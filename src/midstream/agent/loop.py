@@ -47,6 +47,7 @@ from midstream.feed import Feed
 from midstream.journal.session import Session
 from midstream.messages import StopReason, ToolCall
 from midstream.models.model import Connection
+from midstream.tools.approvals import Approvals
 from midstream.tools.call import Bench
 from midstream.tools.calls import ToolCalls
 from midstream.turn.turn import SealedCall, Turn
@@ -71,8 +72,9 @@ class Loop:
         self._tasks = tasks
         slots = anyio.CapacityLimiter(plan.max_parallel_tools)
         keeper = self._keeper = Keeper(session, tasks)
+        self.approvals = Approvals(plan.permissions, feed.emit, keeper.approved, attended)
         keep = (keeper.call_began, keeper.call_ended)
-        self._bench = Bench(plan.tools, tasks, slots, feed.emit, attended, *keep)
+        self._bench = Bench(plan.tools, tasks, slots, feed.emit, self.approvals, *keep)
         self._tally = Tally()
         self._last = plan.max_turns  # the last turn that may be; new words give as many again
         self._pauses = 0
@@ -98,10 +100,6 @@ class Loop:
     def _stop(self, why: str) -> None:
         self._calls.stop(why)
         self._scope.cancel()
-
-    @property
-    def calls(self) -> ToolCalls:
-        return self._calls  # of the turn under way
 
     # -- the run -------------------------------------------------------------------------------
 

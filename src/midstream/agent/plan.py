@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from midstream.messages import ModelRequest
 from midstream.models.model import Model
+from midstream.tools.permissions import Permissions
 from midstream.tools.tool import Tool
 from midstream.turn.retry import Backoff
 
@@ -15,6 +16,7 @@ class Plan(Struct, frozen=True):
         request: the request without its messages.
         max_arguments: the most characters that one call's arguments may have.
         max_cost: in US dollars; no turn begins once so much is spent.
+        permissions: shared by all runs; None gives each run its own.
     """
 
     model: Model
@@ -25,3 +27,4 @@ class Plan(Struct, frozen=True):
     max_parallel_tools: int
     max_arguments: int
     max_cost: float | None = None
+    permissions: Permissions | None = None

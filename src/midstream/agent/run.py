@@ -1,7 +1,7 @@
 """One run of an agent, as its user holds it."""
 
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -11,10 +11,12 @@ import anyio
 from midstream.agent.loop import Loop
 from midstream.agent.plan import Plan
 from midstream.concurrency import task_group
-from midstream.events import Outcome, RunEnded, RunEvent
+from midstream.events import ApprovalRequested, Outcome, RunEnded, RunEvent
 from midstream.feed import Feed, FeedReader
 from midstream.journal.session import Session
 from midstream.messages import Usage
+from midstream.tools.approvals import NOBODY, USER, Answer, Approvals
+from midstream.tools.permissions import Rule
 from midstream.wire.json import clean
 
 
@@ -125,22 +127,50 @@ class Run(AsyncIterator[RunEvent]):
             raise RuntimeError("the run has ended; agent.run(text, session=run.session) goes on")
         self._running_loop().interrupt(clean(text))
 
-    def approve(self, call_id: str, allowed: bool) -> None:
-        """Answer an ApprovalRequested event.
-
-        Raises:
-            KeyError: no call with this id is waiting for an answer.
-        """
-        self._running_loop().calls.approve(call_id, allowed)
-
-    def question(self, call_id: str) -> anyio.Event:
-        """Set once an ApprovalRequested event needs no answer: it has one, or its call is gone."""
-        return self._running_loop().calls.question(call_id)
-
     def _running_loop(self) -> Loop:
         if self._loop is None:
             raise RuntimeError("the run has not begun: async with agent.run(…) as run")
         return self._loop
+
+    # -- what may run --------------------------------------------------------------------------
+
+    def approve(self, call_id: str, allowed: bool, words: str = "") -> None:
+        """Answer an ApprovalRequested event.
+
+        Args:
+            words: what the model is told with a refusal.
+
+        Raises:
+            KeyError: no call with this id is waiting for an answer.
+        """
+        self._approvals.answer(call_id, Answer(allowed, USER, clean(words).strip()))
+
+    def decline(self, call_id: str) -> None:
+        """Refuse a call since there is nobody to ask; KeyError as with `approve`."""
+        self._approvals.answer(call_id, Answer(False, NOBODY))
+
+    def allow(self, rule: str | Rule) -> tuple[str, ...]:
+        """Allow what a rule covers from here on, and the calls of it that wait; their ids.
+
+        It is added to the agent's permissions, if it was given any: then it outlives this run.
+
+        Raises:
+            ConfigurationError: the rule is spelled wrongly.
+        """
+        return self._approvals.allow(rule)
+
+    @property
+    def waiting(self) -> Mapping[str, ApprovalRequested]:
+        """The calls that wait for an answer, by id, in the order in which they asked."""
+        return self._approvals.waiting
+
+    def question(self, call_id: str) -> anyio.Event:
+        """Set once an ApprovalRequested event needs no answer: it has one, or its call is gone."""
+        return self._approvals.closed(call_id)
+
+    @property
+    def _approvals(self) -> Approvals:
+        return self._running_loop().approvals
 
     # -- how it ended --------------------------------------------------------------------------
 

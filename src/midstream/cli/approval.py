@@ -1,43 +1,129 @@
 """The question whether a tool may run, put to the person at the terminal."""
 
 import os
+import shlex
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 
 import anyio
+import msgspec
 from anyio import CancelScope
 
 from midstream.agent.run import Run
 from midstream.concurrency import in_thread, task_group
 from midstream.events import ApprovalRequested
-from midstream.faces.plain import printable
+from midstream.faces.plain import LONGEST_PREVIEW, all_arguments, printable
+from midstream.tools.permissions import MEMBER, Rule
+from midstream.tools.prefixes import prefix_of
+
+MOST_LINES, MOST_CHARACTERS = 50, 4000  # of a member of the input
 
 
-async def ask(run: Run, event: ApprovalRequested, terminal: int, before: str) -> None:
-    """Ask the person at the terminal; where there is none, the answer is no.
-
-    Meanwhile nothing else is shown, though the answer streams on.
+class Questions:
+    """Those of one run. Where there is no terminal to ask on, the answer is no.
 
     Args:
-        terminal: the number of the file that the question is written to.
-        before: ends the line that is open.
+        terminal: the number of the file that questions are written to.
+        beside: of the one that is told why a call was not run.
     """
-    said, closed = "", run.question(event.id)
-    if closed.is_set():
-        return  # while the events before it were shown
-    if os.isatty(terminal) and sys.stdin is not None and sys.stdin.isatty():
+
+    def __init__(self, run: Run, terminal: int, beside: int) -> None:
+        self._run = run
+        self._terminal = terminal
+        self._beside = beside
+        self._told: set[str] = set()
+
+    async def put(self, event: ApprovalRequested, before: str) -> None:
+        """Ask, and hand the answer on. Meanwhile nothing else is shown, though the answer streams.
+
+        Args:
+            before: ends the line that is open.
+        """
+        closed = self._run.question(event.id)
+        if closed.is_set():
+            return  # while the events before it were shown
+        if not os.isatty(self._terminal) or sys.stdin is None or not sys.stdin.isatty():
+            await self._decline(event)
+            return
+        said = ""
         async with task_group() as tasks:
             tasks.start_soon(until_closed, closed, tasks.cancel_scope)
-            forget_what_was_typed()
-            question = f"{before}  allow {printable(event.name)}? [y/N] "
-            await in_thread(partial(os.write, terminal, question.encode()))
-            said = await typed_line()
+            said = await self._ask(event, before)
             tasks.cancel_scope.cancel()
         if not said:
-            await in_thread(partial(os.write, terminal, b"\n"))
-    with suppress(KeyError):  # the call was stopped in the meantime
-        run.approve(event.id, said.strip().lower() in ("y", "yes"))
+            await self._write(self._terminal, "\n")
+
+    async def _ask(self, event: ApprovalRequested, before: str) -> str:
+        """Ask until an answer is understood; what was said, which is empty if nothing was."""
+        prefix = offered(event)
+        always = f", p always “{printable(prefix)} …”" if prefix else ""
+        choice = f"y once, a always{always}, n no, or say why not: "
+        asked = f"  allow {printable(event.name)}? {choice}"
+        forget_what_was_typed()
+        await self._write(self._terminal, before + "".join(whole(event)) + asked)
+        while not self._answer(event, said := await typed_line(), prefix):
+            await self._write(self._terminal, f"  {choice}")
+        return said
+
+    def _answer(self, event: ApprovalRequested, said: str, prefix: str | None) -> bool:
+        """Whether it was understood: a letter that stands for nothing is no word."""
+        words, run = said.strip(), self._run
+        with suppress(KeyError):  # the call was stopped in the meantime
+            match words.lower():
+                case "" | "n" | "no":
+                    run.approve(event.id, allowed=False)
+                case "y" | "yes":
+                    run.approve(event.id, allowed=True)
+                case "a" | "always":
+                    run.allow(Rule(event.name))
+                case "p" if prefix:
+                    run.allow(Rule(event.name, prefix))
+                case _ if len(words) == 1:
+                    return False
+                case _:
+                    run.approve(event.id, False, words)
+        return True
+
+    async def _decline(self, event: ApprovalRequested) -> None:
+        with suppress(KeyError):
+            self._run.decline(event.id)
+        if event.name in self._told:
+            return
+        self._told.add(event.name)
+        rule, prefix = event.name, offered(event)
+        narrow = f", --allow {shlex.quote(f'{rule}:{prefix}')} what begins so" if prefix else ""
+        words = f"there is no terminal to ask on: --allow {rule} allows it{narrow}, --yes all"
+        await self._write(self._beside, printable(f"midstream: {rule} was not run: {words}") + "\n")
+
+    async def _write(self, file: int, text: str) -> None:
+        data = text.encode(errors="replace")
+
+        def write() -> None:
+            left = data
+            while left:
+                left = left[os.write(file, left) :]
+
+        await in_thread(write)
+
+
+def offered(event: ApprovalRequested) -> str | None:
+    """How commands begin that may be allowed for good, if this is one."""
+    command = event.input.get(MEMBER)
+    return prefix_of(command) if isinstance(command, str) else None
+
+
+def whole(event: ApprovalRequested) -> Iterator[str]:
+    """The input, in lines, if the line that tells of it does not hold all: nobody allows half."""
+    if len(all_arguments(event.input)) <= LONGEST_PREVIEW:
+        return
+    for name, value in event.input.items():
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        lines = text[:MOST_CHARACTERS].split("\n")[:MOST_LINES]
+        yield f"  {printable(name)}:\n"
+        yield from (f"    {printable(line)}\n" for line in lines)
+        if left := len(text) - len("\n".join(lines)):
+            yield f"    … and {left:,} more characters, which are not shown\n"
 
 
 def forget_what_was_typed() -> None:

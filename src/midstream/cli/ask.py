@@ -1,12 +1,15 @@
 """`midstream PROMPT`: one question, one answer, and out."""
 
 import sys
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
 
 from midstream.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from midstream.tools.permissions import Rule
 
 EPILOG = """\b
 Commands, each with --help:
@@ -59,6 +62,18 @@ class Thinking(click.ParamType[int | str]):
         return budget
 
 
+class RuleText(click.ParamType["Rule"]):
+    name = "rule"
+
+    def convert(self, value: object, param: object, ctx: object) -> "Rule":
+        from midstream.tools.permissions import Rule
+
+        try:
+            return Rule.read(str(value))
+        except ConfigurationError as error:
+            self.fail(str(error))
+
+
 @click.command(
     cls=Ask,
     epilog=EPILOG,
@@ -82,9 +97,26 @@ class Thinking(click.ParamType[int | str]):
     "-t",
     "--tools",
     multiple=True,
-    metavar="MODULE|FILE.py[:NAME]",
-    help="Add Python tools: every @tool in it, or one. Repeatable.",
+    metavar="FILE.py[:NAME]",
+    help="Python tools of a file or a module.",
 )
+@click.option(
+    "--allow", multiple=True, type=RuleText(), metavar="RULE",
+    help="Run it unasked: TOOL, TOOL:COMMAND.",
+)  # fmt: skip
+@click.option(
+    "--deny",
+    multiple=True,
+    type=RuleText(),
+    metavar="RULE",
+    help="Never run it. Both may be repeated.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Run unasked whatever is not denied.")
+@click.option(
+    "--add-dir", "add_dirs", multiple=True, metavar="DIR",
+    type=click.Path(exists=True, file_okay=False), help="A folder to work in beside this one.",
+)  # fmt: skip
+@click.option("--no-workspace", is_flag=True, help="No tools for files and commands.")
 @click.option("-c", "--continue", "latest", is_flag=True, help="Go on with this folder's latest.")
 @click.option("-r", "--resume", metavar="ID", help="Go on with a session: midstream sessions.")
 @click.option("--no-session", is_flag=True, help="Keep nothing on disk.")
@@ -133,6 +165,11 @@ def command(
     base_url: str | None,
     system: str | None,
     tools: tuple[str, ...],
+    allow: "tuple[Rule, ...]",
+    deny: "tuple[Rule, ...]",
+    yes: bool,
+    add_dirs: tuple[str, ...],
+    no_workspace: bool,
     latest: bool,
     resume: str | None,
     no_session: bool,
@@ -148,6 +185,7 @@ def command(
     """Answer PROMPT, or what is piped in, or both. Each tool starts while the model still talks."""
     from midstream.cli.config import OF_THE_FOLDER, folder_settings
     from midstream.cli.going_on import session_for
+    from midstream.cli.grants import Grants
     from midstream.cli.play import Question, play
 
     source = click.get_current_context().get_parameter_source("model")
@@ -158,13 +196,13 @@ def command(
         default_model(base_url) if model is None else valid(model),
         base_url,
         system and valid(system),
-        tools,
         output_format,
         max_turns,
         max_tokens,
         max_cost,
         thinking,
         session_for(latest, resume, no_session),
+        Grants(tools, allow, deny, yes, not no_workspace, add_dirs),
     )
     return play(question)
 

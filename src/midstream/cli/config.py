@@ -2,7 +2,7 @@
 
 The flag wins over the variable, the variable over the folder's file, and that over the user's. A
 folder may be a stranger's: its file names no servers, to which keys would be sent, no tools and no
-scripts, which run or have run what they say, and it lifts no limit of the user's.
+scripts, which run or have run what they say; it allows nothing, and lifts no limit of the user's.
 """
 
 import os
@@ -23,10 +23,15 @@ LIMITS = ("max_turns", "max_tokens", "max_cost")
 LARGEST = 1 << 16  # bytes of a file
 OWN = ("sim", "local")  # what they name is a file, which says what happens
 AtLeastOne = Annotated[int, Meta(ge=1)]
+NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")  # of a variable
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What a folder's file may say: defaults for the options of the same names."""
+    """What a folder's file may say: defaults for the options of the same names, and denials.
+
+    Attributes:
+        deny: rules, which count beside those of the options.
+    """
 
     model: str | None = None
     system: str | None = None
@@ -34,6 +39,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     max_tokens: AtLeastOne | None = None
     max_cost: Annotated[float, Meta(gt=0)] | None = None
     thinking: int | str | None = None
+    deny: tuple[str, ...] = ()
 
 
 class Config(Settings, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -42,10 +48,22 @@ class Config(Settings, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     Attributes:
         endpoints: servers by name, or what is different about those that are known.
         local: how models on this machine are run.
+        allow: rules, which count beside those of the options.
+        add_dirs: folders for the tools that work in one, beside the current folder.
+        environment: names of variables that commands may see, beside the usual ones.
     """
 
     endpoints: dict[str, dict[str, Any]] = {}
     local: LocalSettings = LocalSettings()
+    allow: tuple[str, ...] = ()
+    add_dirs: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(Path(each).expanduser().is_absolute() for each in self.add_dirs):
+            raise ValueError("`add_dirs` are folders from / or from ~ on")
+        if not all(NAME.fullmatch(each) for each in self.environment):
+            raise ValueError("`environment` holds names of variables, not their values")
 
 
 def config_file() -> Path:
@@ -70,7 +88,7 @@ def defaults() -> dict[str, Any]:
     return {name: value for name, value in (found | here).items() if name in _NAMES}
 
 
-_NAMES = Settings.__struct_fields__
+_NAMES = frozenset(Settings.__struct_fields__) - {"deny"}
 
 
 def user_config() -> Config:
@@ -113,11 +131,14 @@ def _endpoint(name: str, given: dict[str, Any]) -> Endpoint:
         if "base_url" in given:
             known["url_variables"] = ()
     endpoint = msgspec.convert(known | given, Endpoint)
-    if not all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", each) for each in endpoint.keys):
+    if not all(NAME.fullmatch(each) for each in endpoint.keys):
         raise ConfigurationError("`keys` are names of variables, not the keys themselves")
     if endpoint.base_url or not endpoint.url_variables:
         check_url(endpoint.base_url)
     return endpoint
+
+
+_MINE = frozenset(Config.__struct_fields__) - frozenset(Settings.__struct_fields__)
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
@@ -131,6 +152,7 @@ def _read(path: Path, kind: type[T]) -> T | None:
         raise ConfigurationError(f"{path}: {error.strerror or error}") from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         words = str(error)
-        if kind is Settings and "endpoints" in words:
-            words = f"endpoints belong into your own file, {config_file()}, not into a folder's"
+        mine = next((each for each in _MINE if f"unknown field `{each}`" in words), None)
+        if kind is Settings and mine:
+            words = f"`{mine}` belongs into your own file, {config_file()}, not into a folder's"
         raise ConfigurationError(f"{path}: {words}") from error

@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from midstream.agent.agent import Agent
 from midstream.agent.run import Run
-from midstream.cli.approval import ask
+from midstream.cli.approval import Questions
+from midstream.cli.grants import Grants, granted, granted_tools
 from midstream.cli.leaving import CANCELLED, Signals, leaving
-from midstream.cli.load import load_model, load_tools
+from midstream.cli.load import load_model
 from midstream.cli.loading import with_progress
 from midstream.concurrency import in_thread
 from midstream.events import ApprovalRequested, RunEnded
@@ -42,13 +43,13 @@ class Question(Struct, frozen=True):
     model: str
     base_url: str | None
     system: str | None
-    tools: tuple[str, ...]
     output_format: str
     max_turns: int
     max_tokens: int
     max_cost: float | None
     thinking: int | Literal["adaptive"] | None
     session: Session
+    grants: Grants
 
 
 class Screen(Struct, frozen=True):
@@ -84,18 +85,21 @@ def play(question: Question) -> int:
 
     Raises:
         ConfigurationError: no such model, no key, no such tool.
+        UsageError: a rule about no such tool.
     """
     screen = Screen(sys.stdout.fileno(), sys.stderr.fileno())
     with redirect_stdout(sys.stderr):  # what tools print is not part of the answer
         model = load_model(question.model, question.base_url)
+        tools = granted_tools(question.grants)
         agent = Agent(
             with_progress(model, screen.beside),
-            load_tools(question.tools),
+            tools,
             question.system,
             question.max_turns,
             question.max_tokens,
             question.thinking,
             max_cost=question.max_cost,
+            permissions=granted(question.grants, tools),
         )
         run = agent.run(question.prompt, question.session)
         with leaving() as signals:
@@ -135,6 +139,7 @@ async def show(run: Run, face: Face, screen: Screen, signals: Signals) -> int:
 
 
 async def show_events(run: Run, face: Face, screen: Screen) -> None:
+    questions = Questions(run, screen.answer, screen.beside)
     async with run:
         while run.ended is None or run.unread:
             events = [await anext(run)]
@@ -145,7 +150,7 @@ async def show_events(run: Run, face: Face, screen: Screen) -> None:
             for event in events:
                 if isinstance(event, ApprovalRequested):
                     line_open = not "".join(piece.answer for piece in pieces).endswith("\n")
-                    await ask(run, event, screen.answer, "\n" if line_open else "")
+                    await questions.put(event, "\n" if line_open else "")
 
 
 def status(ended: RunEnded) -> int:

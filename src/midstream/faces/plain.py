@@ -133,7 +133,8 @@ class PlainText:
                 line = finished(event, self._inputs.get(event.id, ""))
                 return self._beside(line, whole=event.is_error)
             case ApprovalRequested(_, name, given):
-                return self._beside(f"? {name}({arguments(given)}) waits for approval")
+                line = f"? {name}({arguments(given)}) waits for approval"
+                return self._beside(line, whole=True)
             case TurnDiscarded(_, _, reason):
                 return self._withdraw(reason)
             case Retrying(attempt, delay, _):
@@ -200,10 +201,11 @@ class PlainText:
 
 
 def arguments(given: dict[str, object]) -> str:
-    shown = ", ".join(
-        f"{key}={msgspec.json.encode(value).decode()}" for key, value in given.items()
-    )
-    return preview(shown)
+    return preview(all_arguments(given))
+
+
+def all_arguments(given: dict[str, object]) -> str:
+    return ", ".join(f"{key}={msgspec.json.encode(value).decode()}" for key, value in given.items())
 
 
 def finished(event: ToolFinished, given: str) -> str:
@@ -216,7 +218,8 @@ def finished(event: ToolFinished, given: str) -> str:
 
 def preview(text: str, longest: int = LONGEST_PREVIEW) -> str:
     flat = " ".join(text[: 4 * longest].split())
-    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
+    fits = len(flat) <= longest and len(text) <= 4 * longest
+    return flat if fits else flat[: longest - 1] + "…"
 
 
 def error_line(event: RunEnded) -> str:

@@ -6,6 +6,7 @@ from itertools import count
 import msgspec
 
 from midstream.journal.records import (
+    Approved,
     Committed,
     Discarded,
     Ended,
@@ -13,19 +14,22 @@ from midstream.journal.records import (
     Prompted,
     Record,
 )
-from midstream.messages import Block, Image, Message, Opaque, Text, Thinking, ToolCall, ToolResult
+from midstream.messages import Block, Image, Opaque, Text, Thinking, ToolCall, ToolResult
 
 LONGEST = 200  # characters of an input or an output, where it is told in a line
 
 
 def plain(records: Iterable[Record]) -> Iterator[str]:
     """Paragraphs for a terminal. What they quote may hold control characters."""
+    decided: dict[str, Approved] = {}  # of the turn under way, by the calls' ids
     for record in records:
         match record:
             case Prompted(message):
                 yield f"> {message.text}"
-            case Committed(message=message, results=results):
-                yield from _in_order(message, results, _in_plain)
+            case Approved():
+                decided[record.call_id] = record
+            case Committed():
+                yield from _in_order(record, decided, _in_plain)
             case Discarded(_, _, reason):
                 yield f"[an answer was discarded: {reason}]"
             case Interrupted():
@@ -37,20 +41,37 @@ def plain(records: Iterable[Record]) -> Iterator[str]:
 
 
 def _in_order(
-    message: Message, results: Message | None, told: Callable[[Block], str]
+    turn: Committed, decided: dict[str, Approved], told: Callable[[Block | Approved], str]
 ) -> Iterator[str]:
-    """Each block, and each call with its result."""
-    answers = results.blocks if results else ()
+    """Each block, and each call with what was decided of it and its result."""
+    answers = turn.results.blocks if turn.results else ()
     by_call = {each.call_id: each for each in answers if isinstance(each, ToolResult)}
-    for block in message.blocks:
-        result = by_call.get(block.id) if isinstance(block, ToolCall) else None
-        parts = [told(each).rstrip() for each in (block, result) if each]
+    asked = {each.id for each in turn.message.blocks if isinstance(each, ToolCall)}
+    for lost in [each for call_id, each in decided.items() if call_id not in asked]:
+        yield f"[{lost.name}: {_decision(lost)}]"
+    for block in turn.message.blocks:
+        of_call = isinstance(block, ToolCall) and (decided.get(block.id), by_call.get(block.id))
+        parts = [told(each).rstrip() for each in (block, *(of_call or ())) if each]
         if any(parts):
             yield "\n".join(parts)
+    decided.clear()
 
 
-def _in_plain(block: Block) -> str:
+def _decision(approved: Approved) -> str:
+    words = f": {approved.words}" if approved.words else ""
+    match approved.by:
+        case "nobody":
+            return "refused, since nobody could be asked"
+        case "everything":
+            return "allowed, as everything was"
+        case _:
+            return f"{'allowed' if approved.allowed else 'refused'} by the {approved.by}{words}"
+
+
+def _in_plain(block: Block | Approved) -> str:
     match block:
+        case Approved():
+            return f"  ? {_short(_decision(block))}"
         case Text(text):
             return text
         case ToolCall(_, name, arguments):
@@ -64,14 +85,17 @@ def _in_plain(block: Block) -> str:
 def markdown(title: str, records: Iterable[Record]) -> Iterator[str]:
     """The paragraphs of a Markdown file: all of what was said, done and thought."""
     yield f"# {title}"
+    decided: dict[str, Approved] = {}
     for record in records:
         match record:
             case Prompted(message):
                 yield "## User"
                 yield message.text
-            case Committed(message=message, results=results):
+            case Approved():
+                decided[record.call_id] = record
+            case Committed():
                 yield "## Assistant"
-                yield from _in_order(message, results, _in_markdown)
+                yield from _in_order(record, decided, _in_markdown)
             case Discarded(_, _, reason):
                 yield f"*An answer was discarded: {reason}*"
             case Interrupted():
@@ -82,8 +106,11 @@ def markdown(title: str, records: Iterable[Record]) -> Iterator[str]:
                 pass
 
 
-def _in_markdown(block: Block) -> str:
+def _in_markdown(block: Block | Approved) -> str:
     match block:
+        case Approved():
+            line = " ".join(_decision(block).split())
+            return f"\n*{line[0].upper()}{line[1:]}.*"
         case Text(text):
             return text
         case Thinking(text):

@@ -50,6 +50,22 @@ class Wrote(Record, frozen=True):
     block: Block | None
 
 
+class Approved(Record, frozen=True):
+    """It is decided whether a call may run, which wanted an approval or which a rule covered.
+
+    Attributes:
+        by: "user", "nobody" (who could be asked), "everything", or the rule.
+        words: what the user said with it.
+    """
+
+    turn: int
+    call_id: str
+    name: str
+    allowed: bool
+    by: str
+    words: str = ""
+
+
 class CallBegan(Record, frozen=True):
     """A tool is about to run. Written before it does: what is written may have happened.
 
@@ -130,6 +146,7 @@ AnyRecord = (
     Prompted
     | Began
     | Wrote
+    | Approved
     | CallBegan
     | CallEnded
     | Discarded

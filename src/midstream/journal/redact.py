@@ -8,6 +8,7 @@ citations, and whatever is opaque.
 from msgspec.structs import replace
 
 from midstream.journal.records import (
+    Approved,
     CallBegan,
     CallEnded,
     Committed,
@@ -40,6 +41,8 @@ class Redactor:
                 return replace(record, message=self._message(message))
             case Wrote(_, _, block) if block:
                 return replace(record, block=self._block(block))
+            case Approved(_, _, _, _, by, words):
+                return replace(record, by=text(by), words=text(words))
             case CallBegan():
                 return replace(record, input=self._secrets.strings(record.input))
             case CallEnded(_, result):

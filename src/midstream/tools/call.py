@@ -18,6 +18,7 @@ from msgspec import Struct
 from midstream.concurrency import in_thread
 from midstream.events import RunEvent, ToolFinished, ToolProgress, ToolStarted
 from midstream.messages import ToolCall, ToolResult
+from midstream.tools.approvals import Approvals
 from midstream.tools.children import Children
 from midstream.tools.context import ToolContext
 from midstream.tools.output import to_output
@@ -34,7 +35,7 @@ class Bench(Struct, frozen=True):
     Attributes:
         slots: how many tools run at a time.
         tell: where events go; never waits.
-        attended: somebody reads the events, and may be asked for approval.
+        approvals: says whether a call may run.
         left: the calls of serial groups that were left behind in their threads.
         began, ended: awaited before a tool starts and after it ended, so that both can be kept.
             `began` gets the ordinal and the effects too, and says why the tool must not start.
@@ -44,7 +45,7 @@ class Bench(Struct, frozen=True):
     tasks: TaskGroup
     slots: anyio.CapacityLimiter
     tell: Callable[[RunEvent], None]
-    attended: bool
+    approvals: Approvals
     began: Callable[[ToolCall, int, str], Awaitable[str]]
     ended: Callable[[ToolResult], Awaitable[None]]
     left: "dict[str, Call]" = {}

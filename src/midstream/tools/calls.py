@@ -15,7 +15,6 @@ from typing import Any
 
 import anyio
 
-from midstream.events import ApprovalGiven, ApprovalRequested
 from midstream.messages import ToolCall, ToolResult
 from midstream.tools.arguments import BadArguments
 from midstream.tools.call import STILL_RUNS, Bench, Call, Key, State, in_words
@@ -39,7 +38,6 @@ class ToolCalls:
         self._asked: dict[str, Call] = {}  # by id: the calls of the current attempt
         self._equal: Counter[tuple[str, str]] = Counter()
         self._queues: dict[str, Call] = {}  # the last call of each serial group
-        self._approvals: dict[str, tuple[anyio.Event, list[bool]]] = {}
         self._all: list[Call] = []  # of every attempt
         self._whole = anyio.Event()
         self._stopped = ""
@@ -158,22 +156,6 @@ class ToolCalls:
         times = (min(call.ended, end) - max(call.began, begin) for call in calls)
         return sum(max(0.0, seconds) for seconds in times)
 
-    def approve(self, call_id: str, allowed: bool) -> None:
-        """Answer a call that asked for approval; KeyError if none with this id waits."""
-        if self._stopped:
-            raise KeyError(call_id)
-        asked, answer = self._approvals[call_id]
-        answer.append(allowed)
-        asked.set()
-
-    def question(self, call_id: str) -> anyio.Event:
-        """Set once no approval is waited for: it was given, or its call was stopped or lost."""
-        if call_id in self._approvals:
-            return self._approvals[call_id][0]
-        closed = anyio.Event()
-        closed.set()
-        return closed
-
     # -- one call ------------------------------------------------------------------------------
 
     def _may_adopt(self, earlier: Call, tool: Tool) -> bool:
@@ -200,8 +182,7 @@ class ToolCalls:
             await call.before.done.wait()
         if tool.hold:
             await self._whole.wait()
-        if tool.approval and not await self._approved(call.asked):
-            words = "Not run: it needs an approval that nobody gave."
+        if words := await self._bench.approvals.refusal(call.asked, tool, call.scope):
             return ToolResult(call.asked.id, words, is_error=True)
         left = self._bench.left.get(call.lane) if call.lane is not None else None
         if left and left.in_thread:
@@ -209,19 +190,6 @@ class ToolCalls:
             return ToolResult(call.asked.id, words, is_error=True)
         async with self._bench.slots:
             return await call.run(tool, arguments, self._bench, self._place)
-
-    async def _approved(self, asked: ToolCall) -> bool:
-        if not self._bench.attended:
-            return False
-        event, answer = self._approvals[asked.id] = anyio.Event(), list[bool]()
-        self._bench.tell(ApprovalRequested(asked.id, asked.name, asked.input))
-        try:
-            await event.wait()
-        finally:
-            del self._approvals[asked.id]
-            event.set()
-        self._bench.tell(ApprovalGiven(asked.id, answer[0]))
-        return answer[0]
 
     def _unknown(self, name: str) -> str:
         names = sorted(self._bench.tools)
