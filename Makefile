@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test models soak mutants check fix bench lock clean
+.PHONY: help demo test models soak mutants check fix bench cast lock clean
 
 help:  ## List these
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -39,6 +39,10 @@ bench: .venv/bench  ## Measure, beside the peers, in one run
 	$(BIN)/python bench/wires.py
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/journal.py
+
+cast: .venv/dev  ## Record the terminal anew, and draw docs/terminal.svg (docs/casting)
+	$(BIN)/python docs/casting/cast.py docs/casting/weekend_scene.toml -o docs/terminal.cast
+	$(BIN)/python docs/casting/cast_svg.py docs/terminal.cast -o docs/terminal.svg
 
 lock: .venv/dev  ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --upgrade \

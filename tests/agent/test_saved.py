@@ -2,6 +2,7 @@
 
 import itertools
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import anyio
 import pytest
 
 from midstream import Agent, Journal, tool
+from midstream.agent.run import Run
 from midstream.events import (
     RunEnded,
     RunEvent,
@@ -28,7 +30,20 @@ from midstream.journal.records import (
     Wrote,
 )
 from midstream.messages import Text, ToolResult
-from tests.fakes import Do, ended, event, play, provider, says, start, stop, text, tool_use
+from midstream.turn.retry import Backoff
+from tests.fakes import (
+    Do,
+    ended,
+    event,
+    play,
+    provider,
+    says,
+    start,
+    stop,
+    text,
+    thinking,
+    tool_use,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -46,11 +61,13 @@ def on_disk(journal: Journal) -> list[Record]:
     return found
 
 
+LATER = Backoff(base_s=600.0, cap_s=600.0)
+CALL = tool_use(2, "b", "look", "{}")
 CALLS = [
     start(),
     text(0, "I pay."),
     tool_use(1, "a", "pay", '{"amount": 5}'),
-    tool_use(2, "b", "look", "{}"),
+    CALL,
 ]
 
 
@@ -134,6 +151,60 @@ async def test_what_stopped_a_turn_is_written_down_with_it(journal: Journal) -> 
     stops = [(each.words, then) for each, then in pairs if isinstance(each, Interrupted)]
     assert [words for words, _ in stops] == ["In French!", None]
     assert all(isinstance(then, Committed) and then.settled for _, then in stops)
+
+
+async def test_when_each_part_of_an_answer_began_is_written_down(journal: Journal) -> None:
+    gates = [anyio.Event(), anyio.Event()]
+    parts = [thinking(0, "Hm."), gates[0], text(1, "I look."), gates[1], CALL]
+    answers = [start(), *parts, stop("tool_use")], says("Seen.")
+    async with provider(*answers) as world:
+        async with world.agent(Shop().tools).run("Go", journal.session("s")) as run:
+            async for event in run:
+                if event.type in ("thinking_delta", "text_delta") and gates:
+                    gates.pop(0).set()
+    first, second = [each for each in on_disk(journal) if isinstance(each, Committed)]
+    times = [part.began_s for part in first.parts]
+    assert [part.kind for part in first.parts] == ["thinking", "text", "tool_call"]
+    assert times == sorted(times)
+    assert times[0] == first.ttft
+    assert first.streamed is not None
+    assert first.streamed >= times[-1] > times[0]
+    assert [part.kind for part in second.parts] == ["text"]
+
+
+@pytest.mark.parametrize("stop", [Run.cancel, lambda run: run.interrupt("Well?")])
+async def test_the_stream_of_a_turn_that_was_stopped_ends_with_the_stop(
+    journal: Journal, stop: Callable[[Run], None]
+) -> None:
+    async def linger() -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0.1)
+
+    answers = [start(), tool_use(0, "a", "linger", "{}"), Do.STALL], says("Well.")
+    stopped = 0.0
+    async with provider(*answers) as world:
+        async with world.agent([linger]).run("Go", journal.session("s")) as run:
+            async for event in run:
+                if event.type == "tool_started":
+                    stopped = event.t
+                    stop(run)
+    kept = next(each for each in on_disk(journal) if isinstance(each, Committed))
+    assert kept.streamed is not None
+    assert kept.streamed < stopped + 0.05
+    assert kept.overlap < 0.05, "what came after the stop hid behind no stream"
+
+
+async def test_a_turn_that_is_stopped_between_two_attempts_has_streamed_nothing(
+    journal: Journal,
+) -> None:
+    lost = [start(), text(0, "Hm", close=False), Do.CUT]
+    async with provider(lost) as world:
+        async with world.agent(backoff=LATER).run("Go", journal.session("s")) as run:
+            async for event in run:
+                if event.type == "retrying":
+                    run.cancel()
+    (kept,) = [each for each in on_disk(journal) if isinstance(each, Committed)]
+    assert (kept.streamed, kept.parts, kept.ttft) == (0.0, (), None)
 
 
 async def test_a_key_that_is_still_coming_is_not_stored_in_part(journal: Journal) -> None:

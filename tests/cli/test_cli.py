@@ -236,9 +236,9 @@ def test_what_is_wrong_is_said_in_one_line_with_its_status(
 
 
 def test_a_word_that_will_name_a_command_is_not_sent_to_a_model(program: Program) -> None:
-    done = program("timeline")
+    done = program("serve")
     assert done.returncode == 2
-    assert "no command 'timeline' in this version" in done.stderr
+    assert "no command 'serve' in this version" in done.stderr
 
 
 def test_no_prompt_at_all_is_wrong_usage(program: Program) -> None:

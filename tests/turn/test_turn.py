@@ -30,6 +30,7 @@ from midstream.events import (
 from midstream.journal.open_turn import OpenTurn
 from midstream.journal.records import Wrote
 from midstream.messages import Block, Opaque, StopReason, Text, Thinking, ToolCall, Usage
+from midstream.turn.block import Kind
 from midstream.turn.turn import NEXT, SealedCall, State, Turn
 
 Events = list[StreamEvent]
@@ -269,26 +270,27 @@ def test_the_model_and_the_last_count_and_the_last_stop_reason_are_known() -> No
 
 def test_a_turn_that_has_not_begun_knows_nothing() -> None:
     turn = Turn()
-    assert (turn.state, turn.stop, turn.begun) == (State.WAITING, StopReason.UNKNOWN, False)
+    assert (turn.state, turn.stop, turn.begun) == (State.WAITING, StopReason.UNKNOWN, [])
     assert (turn.model, turn.stop_word, turn.stop_detail, turn.usage) == ("", "", "", Usage())
     assert turn.settled().blocks == ()
 
 
 BEGINS = [
-    pytest.param([], False, id="nothing"),
-    pytest.param([BlockStarted(0)], False, id="an empty block"),
-    pytest.param([BlockStarted(0), OpaqueArrived(0, REST)], False, id="an opaque block"),
-    pytest.param([UsageCounted(Usage(1))], False, id="usage"),
-    pytest.param([BlockStarted(0), TextDelta(0, "x")], True, id="text"),
-    pytest.param([BlockStarted(0), ThinkingDelta(0, "x")], True, id="thinking"),
-    pytest.param([ToolCallStarted(0, "a", "look")], True, id="a call"),
+    pytest.param([], [], id="nothing"),
+    pytest.param([BlockStarted(0)], [], id="an empty block"),
+    pytest.param([BlockStarted(0), OpaqueArrived(0, REST)], [], id="an opaque block"),
+    pytest.param([UsageCounted(Usage(1))], [], id="usage"),
+    pytest.param([BlockStarted(0), TextDelta(0, "x")], [Kind.TEXT], id="text"),
+    pytest.param([BlockStarted(0), ThinkingDelta(0, "x")], [Kind.THINKING], id="thinking"),
+    pytest.param([ToolCallStarted(0, "a", "look")], [Kind.CALL], id="a call"),
+    pytest.param([*text(0, "x", "y"), *text(1, "z")], [Kind.TEXT, Kind.TEXT], id="two texts"),
 ]
 
 
 @pytest.mark.parametrize(("events", "begun"), BEGINS)
-def test_a_turn_knows_whether_it_has_begun(events: Events, begun: bool) -> None:
+def test_a_turn_knows_what_has_begun(events: Events, begun: list[Kind]) -> None:
     turn, _ = play([START, *events])
-    assert turn.begun is begun
+    assert turn.begun == begun
 
 
 # -- whole or not ------------------------------------------------------------------------------

@@ -130,11 +130,8 @@ class Keeper:
         told_of = untold(effects)
         notes = (*self._session.notes, *(each.note for each in told_of)) if stop else ()
         answer, told = answer_to(message, results, notes)
-        usage, cost, ttft, overlap = astuple(figures)
-        settled = not stop
-        turn = Committed(
-            self.number, message, answer, settled, told, stop, usage, cost, ttft, overlap
-        )
+        costs = astuple(figures)
+        turn = Committed(self.number, message, answer, not stop, told, stop, *costs)
         await self._now(turn, *([] if told else told_of))
 
     async def ended(self, outcome: str, error: RunError | None, effects: Sequence[str]) -> None:

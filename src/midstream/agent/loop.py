@@ -17,7 +17,6 @@ from midstream.agent.keeper import Keeper
 from midstream.agent.plan import Plan
 from midstream.agent.tally import (
     Clock,
-    Figures,
     Tally,
     calls_of,
     check_price,
@@ -160,11 +159,10 @@ class Loop:
 
     async def _whole_turn(self, connection: Connection) -> End | None:
         """Ask until an answer is whole, then commit it. Returns how the run ends, if it does."""
-        self._turn = Turn()
+        self._turn, self._clock = Turn(), Clock(0.0)
         self._calls = ToolCalls(self._bench, f"{self._session.id}/{self._session.count}")
         await anyio.lowlevel.checkpoint()
         for attempt in count(1):
-            self._clock = Clock()
             try:
                 await self._attempt(connection, attempt)
             except MidstreamError as error:
@@ -176,8 +174,7 @@ class Loop:
         return None
 
     async def _attempt(self, connection: Connection, attempt: int) -> None:
-        clock, turn = self._clock, Turn(self._plan.max_arguments)
-        self._turn = turn
+        clock, turn = self._clock, self._turn = Clock(), Turn(self._plan.max_arguments)
         request = replace(self._plan.request, messages=self._session.conversation)
         self._keeper.began(attempt, turn, self._plan.model.name)
         self._feed.emit(TurnStarted(self._keeper.number, attempt))
@@ -190,8 +187,8 @@ class Loop:
                         self._feed.emit(event)
                     if sealed:
                         self._start(sealed)
-                if clock.first is None and turn.begun:
-                    clock.first_token()
+                if len(turn.begun) > len(clock.parts):
+                    clock.note(turn.begun)
             clock.stop()
         turn.check_whole()
 
@@ -208,7 +205,7 @@ class Loop:
         Raises:
             MidstreamError: `error`, when there is no sense in asking again.
         """
-        lost, self._turn = self._turn, Turn()
+        lost, self._turn, self._clock = self._turn, Turn(), Clock(0.0)
         self._tally.lose(lost)
         self._calls.discard()
         why = reason(error)
@@ -222,15 +219,14 @@ class Loop:
 
     async def _commit(self) -> End | None:
         """Wait for the calls, then make the turn part of the conversation: all of it at once."""
-        turn, clock = self._turn, self._clock
+        turn = self._turn
         message = kept(turn, turn.message())
         calls = calls_of(message)
         self._calls.release(calls)
         results = await self._calls.results(calls)
         effects = await self._calls.leftovers(calls)
         price = await price_usd(self._plan.model, self._turn)
-        overlap = self._calls.overlap(clock.began, clock.ended)
-        figures = Figures(turn.usage, price, clock.first, overlap)
+        figures = self._clock.figures(turn.usage, price, self._calls)
         self._tally.count(figures, turn)
         with anyio.CancelScope(shield=True):
             if turn.stop is StopReason.REFUSAL:
@@ -238,7 +234,7 @@ class Loop:
             else:
                 await self._keeper.committed(message, results, effects, figures, turn.stop)
             self._calls = ToolCalls(self._bench, "")
-        told = (turn.usage, price, clock.first, overlap, message)
+        told = (turn.usage, price, figures.ttft, figures.overlap, message)
         self._feed.emit(TurnEnded(self._keeper.number, turn.stop, *told))
         return self._next(calls)
 
@@ -270,13 +266,13 @@ class Loop:
 
     async def _settle(self) -> None:
         """Keep what was shown and can be sent back; answer every call with what is true of it."""
+        self._clock.stop()
         message = kept(self._turn, self._turn.settled())
         calls = calls_of(message)
         results = await self._calls.results(calls)
         effects = await self._calls.leftovers(calls)
-        overlap = self._calls.overlap(self._clock.began, anyio.current_time())
         # The stream was left before it said what it cost, so that its price is not known.
-        figures = Figures(self._turn.usage, None, self._clock.first, overlap)
+        figures = self._clock.figures(self._turn.usage, None, self._calls)
         self._tally.count(figures, self._turn)
         words = None if self._cancelled else "\n\n".join(self._words)
         self._keeper.interrupted(words)

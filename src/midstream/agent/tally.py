@@ -17,8 +17,11 @@ from midstream.errors import (
     StreamError,
 )
 from midstream.events import Outcome, RunEnded, RunError
+from midstream.journal.records import Part, PartKind
 from midstream.messages import Message, Opaque, StopReason, Text, ToolCall, ToolResult, Usage
 from midstream.models.model import Model
+from midstream.tools.calls import ToolCalls
+from midstream.turn.block import Kind
 from midstream.turn.price import cost_usd, load_prices
 from midstream.turn.turn import State, Turn
 
@@ -26,27 +29,50 @@ NOTHING = Usage()
 FREE = ("sim", "local")  # providers that nobody has to pay
 
 
-class Clock:
-    """The times of one attempt, in seconds of the event loop's clock."""
-
-    def __init__(self) -> None:
-        self.began = self.ended = anyio.current_time()
-        self.first: float | None = None  # seconds from the request to the first token
-
-    def first_token(self) -> None:
-        self.first = anyio.current_time() - self.began
-
-    def stop(self) -> None:
-        self.ended = anyio.current_time()
+PARTS: dict[Kind, PartKind] = {
+    Kind.TEXT: "text",
+    Kind.THINKING: "thinking",
+    Kind.CALL: "tool_call",
+}
 
 
 class Figures(Struct, frozen=True):
-    """What one turn cost: tokens, US dollars (None if unknown), seconds."""
+    """What one turn cost: tokens, US dollars (None if unknown), seconds; as `Committed` has it."""
 
     usage: Usage
     cost_usd: float | None
     ttft: float | None
     overlap: float
+    streamed: float | None
+    parts: tuple[Part, ...]
+
+
+class Clock:
+    """The times of one attempt: `began` by the event loop's clock, all others in seconds since.
+
+    Args:
+        streamed: until the end of the stream; 0 where no request is out.
+    """
+
+    def __init__(self, streamed: float | None = None) -> None:
+        self.began = anyio.current_time()
+        self.streamed = streamed
+        self.parts: list[Part] = []
+
+    def note(self, kinds: Sequence[Kind]) -> None:
+        """Note the blocks that have begun since the last time; `kinds` are those of all."""
+        now_s = anyio.current_time() - self.began
+        self.parts += [Part(PARTS[kind], now_s) for kind in kinds[len(self.parts) :]]
+
+    def stop(self) -> None:
+        """The stream has ended, or is left."""
+        if self.streamed is None:
+            self.streamed = anyio.current_time() - self.began
+
+    def figures(self, usage: Usage, cost_usd: float | None, calls: ToolCalls) -> Figures:
+        ttft = self.parts[0].began_s if self.parts else None
+        overlap = calls.overlap(self.began, self.began + (self.streamed or 0.0))
+        return Figures(usage, cost_usd, ttft, overlap, self.streamed, tuple(self.parts))
 
 
 class Tally:

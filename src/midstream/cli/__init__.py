@@ -15,9 +15,10 @@ COMMANDS = {
     "record": "midstream.cli.record",
     "sessions": "midstream.cli.sessions",
     "simulate": "midstream.cli.simulate",
+    "timeline": "midstream.cli.timeline",
 }
 # Words that will name commands: taken for a question, they would be sent and paid for.
-RESERVED = frozenset({"chat", "serve", "bench", "timeline"})
+RESERVED = frozenset({"chat", "serve", "bench"})
 FAILED, WRONG_USAGE, BAD_CONFIGURATION, CANCELLED = 1, 2, 4, 130
 
 

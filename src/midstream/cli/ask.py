@@ -15,6 +15,7 @@ EPILOG = """\b
 Commands, each with --help:
   demo      show it all without a key
   sessions  list, show, export and delete what was said
+  timeline  when the model wrote and its tools ran, as bars or a picture
   simulate  be the provider, by a scenario or a recording
   record    stand before a provider, and write down what passes
   decode    explain a captured stream, or the answers of a recording

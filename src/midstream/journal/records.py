@@ -1,13 +1,14 @@
 """What a session remembers: an append-only list of records, nothing else."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from midstream.events import snake
 from midstream.messages import Block, Message, ToolResult, Usage
 
+PartKind = Literal["text", "thinking", "tool_call"]
 NOTE = (
     "[Note from the runtime, not from the user. An answer was lost or withdrawn after it had made "
     "these calls. They have run; the conversation does not show them, and they must not be "
@@ -102,6 +103,13 @@ class Interrupted(Record, frozen=True):
     words: str | None = None
 
 
+class Part(Struct, frozen=True, gc=False):
+    """When a block of the answer began to come, in seconds since the request."""
+
+    kind: PartKind
+    began_s: float
+
+
 class Committed(Record, frozen=True):
     """A turn is part of the conversation, with the results of its calls.
 
@@ -111,6 +119,8 @@ class Committed(Record, frozen=True):
         cost_usd: None where the price is unknown.
         ttft: seconds to the first token, or None if none came.
         overlap: seconds of tool time hidden behind the stream.
+        streamed: seconds from the request to the end of the stream, or to when it was left.
+        parts: in the order in which they began. Each lasts until the next begins.
     """
 
     turn: int
@@ -123,6 +133,8 @@ class Committed(Record, frozen=True):
     cost_usd: float | None = None
     ttft: float | None = None
     overlap: float = 0.0
+    streamed: float | None = None
+    parts: tuple[Part, ...] = ()
 
 
 class Untold(Record, frozen=True):

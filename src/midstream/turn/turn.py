@@ -100,7 +100,7 @@ class Turn:
         self.stop_detail = ""
         self.model = ""
         self.usage = Usage()
-        self.begun = False  # whether any text, thinking or call has come
+        self.begun: list[Kind] = []  # of text, thinking and calls, in the order they came
         self._max_arguments = max_arguments
         self._blocks: dict[int, OpenBlock] = {}
         self._calls: dict[str, OpenBlock] = {}
@@ -141,7 +141,7 @@ class Turn:
             case BlockStarted(index):
                 return self._start(index, OpenBlock())
             case ToolCallStarted(index, call_id, name):
-                self.begun = True
+                self.begun.append(Kind.CALL)
                 block = self._calls[call_id] = OpenBlock(Kind.CALL, call_id, name)
                 return self._start(index, block)
             case OpaqueArrived(index, opaque):
@@ -179,7 +179,7 @@ class Turn:
             if block.kind is not Kind.NEW:
                 raise ProtocolError(f"block {index} is {block.kind.value}, not {kind.value}")
             block.kind = kind
-            self.begun = True
+            self.begun.append(kind)
         if block.closed:
             raise ProtocolError(f"block {index} had ended")
         return block
