@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from midstream.messages import Image, Message, Opaque, StopReason, Tagged, Text, Usage
+from midstream.messages import Image, Message, StopReason, Tagged, Text, Usage
 
 
 def snake(name: str) -> str:
@@ -225,76 +225,4 @@ RunEvent = (
     | ToolStarted
     | ToolProgress
     | ToolFinished
-)
-
-
-# -- between a provider and the turn, never told to a reader -----------------------------------
-
-
-class ResponseStarted(Struct, frozen=True):
-    model: str
-
-
-class UsageCounted(Struct, frozen=True):
-    usage: Usage  # of the response so far; it replaces what was said before
-
-
-class BlockStarted(Struct, frozen=True):
-    index: int  # of a block that is not a call: calls begin with ToolCallStarted
-
-
-class ThinkingSigned(Struct, frozen=True):
-    index: int
-    signature: str
-
-
-class TextCited(Struct, frozen=True):
-    index: int
-    citation: dict[str, Any]
-
-
-class OpaqueArrived(Struct, frozen=True):
-    """What only the provider understands: a whole block, or what rides on the one at `index`."""
-
-    index: int
-    block: Opaque
-
-
-class BlockEnded(Struct, frozen=True):
-    index: int
-
-
-class HandedOver(Struct, frozen=True):
-    """Another model took over: thinking and calls so far are no longer part of the message."""
-
-    model: str = ""
-
-
-class ResponseStopped(Struct, frozen=True):
-    """The stop reason is known; `word` is the provider's own, `detail` what it says about it."""
-
-    reason: StopReason
-    word: str
-    detail: str = ""
-
-
-class ResponseEnded(Struct, frozen=True):
-    """The wire's terminal marker."""
-
-
-StreamEvent = (
-    TextDelta
-    | ThinkingDelta
-    | ToolCallStarted
-    | ToolInputDelta
-    | ResponseStarted
-    | UsageCounted
-    | BlockStarted
-    | ThinkingSigned
-    | TextCited
-    | OpaqueArrived
-    | BlockEnded
-    | HandedOver
-    | ResponseStopped
-    | ResponseEnded
 )

@@ -19,21 +19,13 @@ import psutil
 import pytest
 
 from midstream import Agent, ConfigurationError, Run, tool
-from midstream.events import (
-    BlockEnded,
-    BlockStarted,
-    ResponseEnded,
-    StreamEvent,
-    TextDelta,
-    ToolCallStarted,
-    ToolInputDelta,
-    ToolStarted,
-)
+from midstream.events import TextDelta, ToolCallStarted, ToolInputDelta, ToolStarted
 from midstream.models.llama import reason
 from midstream.models.llama_server import Settings
 from midstream.models.local import WIRES, InOrder, LocalModel, LocalWire
 from midstream.models.model import Patience
 from midstream.models.resolve import resolve
+from midstream.stream import BlockEnded, BlockStarted, ResponseEnded, StreamEvent
 from midstream.turn.retry import Backoff
 from midstream.wire.sse import SseRecord
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from midstream.errors import ConfigurationError, ProviderError
-from midstream.events import BlockEnded, BlockStarted, StreamEvent, ToolCallStarted
+from midstream.events import ToolCallStarted
 from midstream.messages import ModelRequest
 from midstream.models.http import HttpConnection, HttpModel
 from midstream.models.llama import LlamaServer, Progress, llama_server
@@ -22,6 +22,7 @@ from midstream.providers.anthropic_request import Anthropic
 from midstream.providers.openai_chat_request import Chat, Quirks
 from midstream.providers.openai_responses_request import Responses
 from midstream.providers.provider import Decoder, HttpRequest, Provider
+from midstream.stream import BlockEnded, BlockStarted, StreamEvent
 from midstream.wire.sse import SseRecord
 
 HERE = "local"

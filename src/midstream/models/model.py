@@ -6,8 +6,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from midstream.events import StreamEvent
 from midstream.messages import ModelRequest
+from midstream.stream import StreamEvent
 
 # The events that arrived together. An answer is a sequence of these.
 Batch = Sequence[StreamEvent]
