@@ -13,6 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
+from midstream.agent.ending import PAUSES, End, ending
 from midstream.agent.keeper import Keeper
 from midstream.agent.plan import Plan
 from midstream.agent.tally import (
@@ -21,7 +22,6 @@ from midstream.agent.tally import (
     Tally,
     calls_of,
     check_price,
-    has_opaque,
     is_spent,
     kept,
     know_prices,
@@ -45,15 +45,11 @@ from midstream.events import (
 )
 from midstream.feed import Feed
 from midstream.journal.session import Session
-from midstream.messages import StopReason, ToolCall
+from midstream.messages import StopReason
 from midstream.models.model import Connection
 from midstream.tools.call import Bench
 from midstream.tools.calls import ToolCalls
 from midstream.turn.turn import SealedCall, Turn
-
-MAX_PAUSES = 10  # a server tool that pauses more often in a row is not getting anywhere
-
-End = tuple[Outcome, RunError | None]
 
 
 class Loop:
@@ -152,7 +148,8 @@ class Loop:
         return "max_turns", None
 
     def _end(self, outcome: Outcome, error: RunError | None) -> None:
-        text, turns = self._turn.settled().text, self._keeper.number
+        # Of an answer that was refused, nothing is the run's.
+        text, turns = kept(self._turn, self._turn.settled()).text, self._keeper.number
         self.ended = self._tally.run_ended(outcome, text, turns, error or self._keeper.trouble)
         self._feed.emit(self.ended)
         self._feed.close()
@@ -242,31 +239,8 @@ class Loop:
             self._calls = ToolCalls(self._bench, "")
         told = (turn.usage, price, clock.first, overlap, message)
         self._feed.emit(TurnEnded(self._keeper.number, turn.stop, *told))
-        return self._next(calls)
-
-    def _next(self, calls: Sequence[ToolCall]) -> End | None:
-        """How the run ends with this turn, or None if it goes on."""
-        if calls:
-            self._pauses = 0
-            return None
-        match self._turn.stop:
-            case StopReason.PAUSE_TURN | StopReason.COMPACTION:
-                self._pauses += 1
-                return None if self._pauses <= MAX_PAUSES else ("max_turns", None)
-            case StopReason.REFUSAL:
-                words = self._turn.stop_detail or "the model refused to answer"
-                self._turn = Turn()  # the refused part is not the run's answer either
-                return "refusal", RunError("refusal", words)
-            case StopReason.MAX_TOKENS | StopReason.CONTEXT_WINDOW:
-                return "max_tokens", None
-            case StopReason.UNKNOWN:
-                words = f"the provider stopped for an unknown reason: {self._turn.stop_word}"
-                return "failed", RunError("unknown_stop", words)
-            case StopReason.TOOL_USE if has_opaque(self._turn.message()):
-                words = "the model asked for a tool in a way that midstream does not know"
-                return "failed", RunError("unknown_call", words)
-            case StopReason.END_TURN | StopReason.STOP_SEQUENCE | StopReason.TOOL_USE:
-                return "completed", None
+        self._pauses = 0 if calls or turn.stop not in PAUSES else self._pauses + 1
+        return ending(turn, calls, self._pauses)
 
     # -- when it is stopped --------------------------------------------------------------------
 
