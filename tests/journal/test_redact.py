@@ -55,6 +55,14 @@ RECORDS: list[tuple[AnyRecord, AnyRecord]] = [
     (Discarded(1, 1, HELD), Discarded(1, 1, TOLD)),
     (Interrupted(1, HELD), Interrupted(1, TOLD)),
     (Interrupted(1), Interrupted(1)),
+    (
+        Interrupted(1, HELD, (Image(HELD.encode()),)),
+        Interrupted(1, TOLD, (Image(HELD.encode()),)),
+    ),
+    (
+        Prompted(said(Text(HELD), Image(HELD.encode()))),
+        Prompted(said(Text(TOLD), Image(HELD.encode()))),
+    ),
     (Untold(f'pay({{"to": "\\n{KEY}"}})'), Untold(f'pay({{"to": "\\n{TOLD}"}})')),
     (Ended("failed", HELD), Ended("failed", TOLD)),
     (

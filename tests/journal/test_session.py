@@ -11,12 +11,13 @@ from midstream.journal.records import (
     Committed,
     Discarded,
     Ended,
+    Interrupted,
     Prompted,
     Record,
     Untold,
 )
 from midstream.journal.session import Session
-from midstream.messages import Message, ModelRequest, Text, ToolCall, ToolResult, Usage
+from midstream.messages import Image, Message, ModelRequest, Text, ToolCall, ToolResult, Usage
 from midstream.providers.anthropic_request import Anthropic
 from midstream.simulator.strict import problem
 from tests.providers.talk import conversations
@@ -104,29 +105,40 @@ async def test_other_records_say_nothing_to_the_model(record: Record) -> None:
     assert session.count == 4
 
 
+@pytest.mark.parametrize("words", ["No", ""])
+async def test_what_stopped_a_turn_stays_when_the_process_died(words: str) -> None:
+    picture = Image(b"x")
+    stopped = Interrupted(1, words, (picture,))
+    session = await session_of(Prompted(user("Hi")), Began(1, 1), stopped)
+    session.record(*session.recovery())
+    instead = (*map(Text, filter(None, [words])), picture)
+    assert session.messages == [user("Hi"), Message("user", instead)]
+
+
 # -- effects that the conversation does not show ------------------------------------------------
 
 
 async def test_what_is_untold_is_told_with_the_next_words() -> None:
     session = await session_of(Untold("a was paid"), Untold("b was paid"))
-    assert session.prompt("Hi") == Prompted(user("a was paid", "b was paid", "Hi"))
+    assert session.prompt((Text("Hi"),)) == Prompted(user("a was paid", "b was paid", "Hi"))
 
 
 async def test_it_stays_untold_until_the_words_are_answered() -> None:
     session = await session_of(Untold("a was paid"))
-    session.record(session.prompt("Hi"))
+    session.record(session.prompt((Text("Hi"),)))
     assert session.untold == ["a was paid"]
     session.record(Ended("failed"))
-    assert session.prompt("Hi") == Prompted(user("a was paid", "Hi"))
-    session.record(session.prompt("Hi"))
+    assert session.prompt((Text("Hi"),)) == Prompted(user("a was paid", "Hi"))
+    session.record(session.prompt((Text("Hi"),)))
     session.record(Committed(1, said("Thanks."), None))
     assert session.untold == []
-    assert session.prompt("Bye") == Prompted(user("Bye"))
+    assert session.prompt((Text("Bye"),)) == Prompted(user("Bye"))
 
 
 async def test_what_became_untold_after_the_words_is_not_told_with_them() -> None:
     session = await session_of(Untold("a was paid"))
-    session.record(session.prompt("And?"), Untold("b was paid"))  # of an answer that was refused
+    session.record(session.prompt((Text("And?"),)))
+    session.record(Untold("b was paid"))  # of an answer that was refused
     session.record(*session.recovery())
     assert session.untold == ["b was paid"]
 
@@ -219,7 +231,7 @@ async def test_whenever_the_journal_ends_the_next_request_is_valid(records: list
         if session.conversation and session.conversation[-1].role == "user":
             assert refused(session.conversation) == ""  # the run goes on
         session.record(Ended("cancelled"))
-        session.record(session.prompt("Go on."))
+        session.record(session.prompt((Text("Go on."),)))
         assert refused(session.conversation) == ""  # or the next one begins
 
 

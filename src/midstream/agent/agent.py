@@ -6,6 +6,7 @@ from typing import Any, Literal
 import anyio
 
 from midstream.agent.plan import Plan
+from midstream.agent.prompt import Prompt, parts_of
 from midstream.agent.run import Run
 from midstream.errors import ConfigurationError
 from midstream.events import RunEnded
@@ -15,7 +16,6 @@ from midstream.models.model import Model, Patience
 from midstream.models.resolve import resolve
 from midstream.tools.tool import Tool, tool
 from midstream.turn.retry import Backoff
-from midstream.wire.json import clean
 
 AnyTool = Tool | Callable[..., Any] | dict[str, Any]
 
@@ -102,13 +102,17 @@ class Agent:
             max_cost,
         )
 
-    def run(self, prompt: str, session: Session | None = None) -> Run:
-        """A run that answers `prompt`, going on with `session` or beginning a new one."""
-        if not prompt.strip():
-            raise ValueError("the prompt is empty")
-        return Run(self._plan, clean(prompt), session or Session())
+    def run(self, prompt: Prompt, session: Session | None = None) -> Run:
+        """A run that answers `prompt`, going on with `session` or beginning a new one.
 
-    def run_sync(self, prompt: str, session: Session | None = None) -> RunEnded:
+        Args:
+            prompt: text, or a list of texts and Images.
+        """
+        if not (said := parts_of(prompt)):
+            raise ValueError("the prompt is empty")
+        return Run(self._plan, said, session or Session())
+
+    def run_sync(self, prompt: Prompt, session: Session | None = None) -> RunEnded:
         """`await agent.run(…)` for programs that are not asynchronous."""
 
         async def wait() -> RunEnded:

@@ -27,7 +27,7 @@ from midstream.journal.records import (
     untold,
 )
 from midstream.journal.session import Session
-from midstream.messages import Message, ToolCall, ToolResult, Usage
+from midstream.messages import Image, Message, Parts, Text, ToolCall, ToolResult, Usage
 from midstream.turn.turn import Turn
 
 WRITE_EVERY_S = 1.0
@@ -65,8 +65,8 @@ class Keeper:
 
     # -- what is recorded ----------------------------------------------------------------------
 
-    def prompted(self, words: str) -> None:
-        self._soon(self._session.prompt(words))
+    def prompted(self, said: Parts) -> None:
+        self._soon(self._session.prompt(said))
 
     def began(self, attempt: int, turn: Turn, model: str) -> None:
         self._turn = turn
@@ -102,9 +102,12 @@ class Keeper:
         self._turn = None
         await self._now(Discarded(self.number, 0, "refusal", usage), *untold(effects))
 
-    def interrupted(self, words: str | None) -> None:
+    def interrupted(self, said: Parts) -> None:
         """Recorded together with the turn that it settles, which follows."""
-        self._session.record(Interrupted(self.number, words))
+        words = [part.text for part in said if isinstance(part, Text)]
+        pictures = tuple(part for part in said if isinstance(part, Image))
+        instead = "\n\n".join(words) if said else None
+        self._session.record(Interrupted(self.number, instead, pictures))
 
     async def committed(
         self,

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from midstream.agent.ending import PAUSES, End, ending
 from midstream.agent.keeper import Keeper
 from midstream.agent.plan import Plan
+from midstream.agent.prompt import joined
 from midstream.agent.tally import (
     Clock,
     Figures,
@@ -45,7 +46,7 @@ from midstream.events import (
 )
 from midstream.feed import Feed
 from midstream.journal.session import Session
-from midstream.messages import StopReason
+from midstream.messages import Parts, StopReason, words_of
 from midstream.models.model import Connection
 from midstream.tools.call import Bench
 from midstream.tools.calls import ToolCalls
@@ -77,7 +78,7 @@ class Loop:
         self._calls = ToolCalls(self._bench, "")
         self._scope = anyio.CancelScope()
         self._cancelled = False
-        self._words: list[str] = []
+        self._words: list[Parts] = []
 
     # -- from outside --------------------------------------------------------------------------
 
@@ -86,9 +87,9 @@ class Loop:
         self._cancelled = True
         self._stop("cancelled by the user")
 
-    def interrupt(self, words: str) -> None:
+    def interrupt(self, said: Parts) -> None:
         """Stop the turn, keep what was shown, and go on with the user's new words."""
-        self._words.append(words)
+        self._words.append(said)
         self._stop("interrupted by the user")
 
     def _stop(self, why: str) -> None:
@@ -101,7 +102,7 @@ class Loop:
 
     # -- the run -------------------------------------------------------------------------------
 
-    async def drive(self, prompt: str) -> None:
+    async def drive(self, prompt: Parts) -> None:
         """Run to the end. The last event is always RunEnded; then the feed is closed."""
         end: End = ("failed", RunError("internal_error", "a bug in midstream: see the exception"))
         self._feed.emit(RunStarted(self._session.id, self._plan.model.name))
@@ -117,7 +118,7 @@ class Loop:
             finally:
                 self._end(*end)
 
-    async def _answer(self, prompt: str) -> End:
+    async def _answer(self, prompt: Parts) -> End:
         self._keeper.prompted(prompt)
         try:
             await check_price(self._plan)
@@ -254,18 +255,17 @@ class Loop:
         # The stream was left before it said what it cost, so that its price is not known.
         figures = Figures(self._turn.usage, None, self._clock.first, overlap)
         self._tally.count(figures, self._turn)
-        words = None if self._cancelled else "\n\n".join(self._words)
-        self._keeper.interrupted(words)
+        self._keeper.interrupted(() if self._cancelled else joined(self._words))
         await self._keeper.committed(message, results, effects, figures)
         self._calls = ToolCalls(self._bench, "")
         if self._cancelled:
             self._feed.emit(Interrupted(None))
 
     def _take_words(self) -> None:
-        words, self._words = "\n\n".join(self._words), []
+        said, self._words = joined(self._words), []
         self._last = self._keeper.number + self._plan.max_turns
-        self._feed.emit(Interrupted(words))
-        self._keeper.prompted(words)
+        self._feed.emit(Interrupted(words_of(said)))
+        self._keeper.prompted(said)
 
     async def _give_up(self, outcome: Outcome, error: RunError | None) -> None:
         """Stop what still runs. Nothing of an open turn is kept, but its tools did run."""

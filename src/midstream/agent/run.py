@@ -10,12 +10,12 @@ import anyio
 
 from midstream.agent.loop import Loop
 from midstream.agent.plan import Plan
+from midstream.agent.prompt import Prompt, parts_of
 from midstream.concurrency import task_group
 from midstream.events import Outcome, RunEnded, RunEvent
 from midstream.feed import Feed, FeedReader
 from midstream.journal.session import Session
-from midstream.messages import Usage
-from midstream.wire.json import clean
+from midstream.messages import Parts, Usage
 
 
 class Run(AsyncIterator[RunEvent]):
@@ -31,7 +31,7 @@ class Run(AsyncIterator[RunEvent]):
     stopped and awaited, and what was shown is kept in the session.
     """
 
-    def __init__(self, plan: Plan, prompt: str, session: Session) -> None:
+    def __init__(self, plan: Plan, prompt: Parts, session: Session) -> None:
         self.id = uuid.uuid4().hex
         self.session = session
         self._plan = plan
@@ -117,13 +117,13 @@ class Run(AsyncIterator[RunEvent]):
         """Stop the run. Its last event comes once everything is settled."""
         self._running_loop().cancel()
 
-    def interrupt(self, text: str) -> None:
+    def interrupt(self, prompt: Prompt) -> None:
         """Stop the turn, keep what was shown of it, and go on with the user's new words."""
-        if not text.strip():
+        if not (said := parts_of(prompt)):
             raise ValueError("there are no words to go on with; run.cancel() stops the run")
         if self._running_loop().over or self._running_loop().ended:
             raise RuntimeError("the run has ended; agent.run(text, session=run.session) goes on")
-        self._running_loop().interrupt(clean(text))
+        self._running_loop().interrupt(said)
 
     def approve(self, call_id: str, allowed: bool) -> None:
         """Answer an ApprovalRequested event.

@@ -13,7 +13,17 @@ from midstream.journal.records import (
     Prompted,
     Record,
 )
-from midstream.messages import Block, Image, Message, Opaque, Text, Thinking, ToolCall, ToolResult
+from midstream.messages import (
+    Block,
+    Image,
+    Message,
+    Opaque,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    words_of,
+)
 
 LONGEST = 200  # characters of an input or an output, where it is told in a line
 
@@ -23,7 +33,7 @@ def plain(records: Iterable[Record]) -> Iterator[str]:
     for record in records:
         match record:
             case Prompted(message):
-                yield f"> {message.text}"
+                yield f"> {words_of(message.blocks)}"
             case Committed(message=message, results=results):
                 yield from _in_order(message, results, _in_plain)
             case Discarded(_, _, reason):
@@ -68,7 +78,7 @@ def markdown(title: str, records: Iterable[Record]) -> Iterator[str]:
         match record:
             case Prompted(message):
                 yield "## User"
-                yield message.text
+                yield words_of(message.blocks)
             case Committed(message=message, results=results):
                 yield "## Assistant"
                 yield from _in_order(message, results, _in_markdown)

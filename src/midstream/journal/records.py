@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from midstream.events import snake
-from midstream.messages import Block, Message, ToolResult, Usage
+from midstream.messages import Block, Image, Message, ToolResult, Usage
 
 NOTE = (
     "[Note from the runtime, not from the user. An answer was lost or withdrawn after it had made "
@@ -80,10 +80,11 @@ class Discarded(Record, frozen=True):
 
 
 class Interrupted(Record, frozen=True):
-    """The user stopped the turn; `words` is what they said instead, if they did."""
+    """The user stopped the turn; `words` and `pictures` are what they said instead, if they did."""
 
     turn: int
     words: str | None = None
+    pictures: tuple[Image, ...] = ()
 
 
 class Committed(Record, frozen=True):

@@ -16,9 +16,8 @@ from midstream.journal.records import (
     Untold,
     untold,
 )
-from midstream.messages import Message, Text, Usage
+from midstream.messages import Message, Parts, Text, Usage
 from midstream.secrets.secrets import Secrets
-from midstream.wire.json import clean
 
 NO_TOKENS = Usage()
 
@@ -52,7 +51,7 @@ class Session:
         self._prompts: list[Message] = []
         self._carried = 0  # how many of the untold the prompts tell
         self._costs: list[float | None] = []
-        self._instead: str | None = None  # said by who stopped a turn, and no prompt yet
+        self._instead: Parts = ()  # said by who stopped a turn, and no prompt yet
         self._since: list[Record] = []  # the last turn was committed
 
     # -- what it knows -------------------------------------------------------------------------
@@ -72,10 +71,10 @@ class Session:
         known = [cost for cost in self._costs if cost is not None]
         return sum(known) if known and len(known) == len(self._costs) else None
 
-    def prompt(self, words: str) -> Prompted:
-        """The record of the user's words, with what the model must be told along with them."""
+    def prompt(self, said: Parts) -> Prompted:
+        """The record of what the user says, with what the model must be told along with it."""
         notes = tuple(Text(note) for note in self.notes)
-        return Prompted(Message("user", (*notes, Text(clean(words)))))
+        return Prompted(Message("user", (*notes, *said)))
 
     def recovery(self) -> list[Record]:
         """The records that settle a run whose process died in the middle of it."""
@@ -129,14 +128,14 @@ class Session:
             case Prompted():
                 self._prompts.append(record.message)
                 self._carried = len(self.untold)
-                self._instead = None
-            case Interrupted():
-                self._instead = record.words
+                self._instead = ()
+            case Interrupted(_, words, pictures):
+                self._instead = (*([Text(words)] if words else []), *pictures)
             case Committed():
                 self._commit(record)
                 self._since.clear()
             case Ended():
-                self.running, self._carried, self._instead = False, 0, None
+                self.running, self._carried, self._instead = False, 0, ()
                 self._prompts.clear()
                 self._since.clear()
             case Untold():
