@@ -84,6 +84,12 @@ class Interrupted(Event, frozen=True):
     text: str | None
 
 
+class Prompted(Event, frozen=True):
+    """What the user had queued is part of the conversation; the next turn answers it."""
+
+    text: str
+
+
 # -- a turn ------------------------------------------------------------------------------------
 
 
@@ -211,6 +217,7 @@ RunEvent = (
     RunStarted
     | RunEnded
     | Interrupted
+    | Prompted
     | TurnStarted
     | TurnDiscarded
     | Retrying

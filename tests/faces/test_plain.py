@@ -10,6 +10,7 @@ from midstream.events import (
     ApprovalGiven,
     ApprovalRequested,
     Interrupted,
+    Prompted,
     Retrying,
     RunEnded,
     RunError,
@@ -114,6 +115,7 @@ LINES = [
     (ApprovalRequested("a", "pay", {"n": 1}), "? pay(n=1) waits for approval"),
     (Interrupted(None), "■ stopped"),
     (Interrupted("In French!"), "■ In French!"),
+    (Prompted("And then?"), "> And then?"),
 ]
 
 

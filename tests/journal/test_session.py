@@ -111,7 +111,7 @@ async def test_what_stopped_a_turn_stays_when_the_process_died(words: str) -> No
     stopped = Interrupted(1, words, (picture,))
     session = await session_of(Prompted(user("Hi")), Began(1, 1), stopped)
     session.record(*session.recovery())
-    instead = (*map(Text, filter(None, [words])), picture)
+    instead = (Text(words), picture) if words else (picture,)
     assert session.messages == [user("Hi"), Message("user", instead)]
 
 

@@ -224,6 +224,7 @@ class Process:
         self.world = world
         self.alive = True
         self.cancelled = False  # the user's cancel has returned
+        self.queued = False  # the user has queued words
         self.net = Net(world)
         self.secrets = Secrets()
         self.session = StoredSession(self, "s", "/")  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ import trio.testing
 from midstream import Run
 from midstream.events import (
     Interrupted,
+    Prompted,
     RunEnded,
     RunEvent,
     TextDelta,
@@ -87,13 +88,17 @@ async def one_run(process: Process, words: str) -> RunEnded:
     assert run.ended is not None
     if process.alive:
         check_events(world, [each async for each in run.events()])
+        said = [event.text for event in seen if isinstance(event, Prompted)]
+        left = ["And this"] * process.queued
+        world.require([*said, *run.queued] == left, "what is queued is said, or still there")
+    process.queued = False
     return run.ended
 
 
 async def act(process: Process, run: Run, scope: anyio.CancelScope) -> None:
     """What the user does in the middle of a run: mostly nothing."""
     world = process.world
-    doing = world.chance.choice(["nothing", "cancel", "interrupt", "leave", "kill -9"])
+    doing = world.chance.choice(["nothing", "cancel", "interrupt", "queue", "leave", "kill -9"])
     events, patience = run.events(), world.chance.randrange(60)
     async for _ in events:
         if (patience := patience - 1) < 0:
@@ -109,6 +114,10 @@ async def act(process: Process, run: Run, scope: anyio.CancelScope) -> None:
         case "interrupt":
             with suppress(RuntimeError):  # the run is over, and says so
                 run.interrupt("Something else")
+        case "queue":
+            with suppress(RuntimeError):
+                run.queue("And this")
+                process.queued = True
         case "leave":
             scope.cancel()
         case "kill -9":

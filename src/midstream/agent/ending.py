@@ -13,6 +13,11 @@ PAUSES = (StopReason.PAUSE_TURN, StopReason.COMPACTION)
 End = tuple[Outcome, RunError | None]
 
 
+def may_go_on(end: End, turn: Turn) -> bool:
+    """Whether a run that ends so goes on instead if the user has more to say."""
+    return end[0] in ("completed", "max_tokens") and turn.stop is not StopReason.CONTEXT_WINDOW
+
+
 def ending(turn: Turn, calls: Sequence[ToolCall], pauses: int) -> End | None:
     """How the run ends with this turn, or None if it goes on.
 

@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
-from midstream.agent.ending import PAUSES, End, ending
+from midstream.agent.ending import PAUSES, End, ending, may_go_on
 from midstream.agent.keeper import Keeper
 from midstream.agent.plan import Plan
 from midstream.agent.prompt import joined
@@ -35,6 +35,7 @@ from midstream.events import (
     Event,
     Interrupted,
     Outcome,
+    Prompted,
     Retrying,
     RunEnded,
     RunError,
@@ -79,6 +80,7 @@ class Loop:
         self._scope = anyio.CancelScope()
         self._cancelled = False
         self._words: list[Parts] = []
+        self.queued: list[Parts] = []  # to be said at the end of the turn
 
     # -- from outside --------------------------------------------------------------------------
 
@@ -91,6 +93,10 @@ class Loop:
         """Stop the turn, keep what was shown, and go on with the user's new words."""
         self._words.append(said)
         self._stop("interrupted by the user")
+
+    def queue(self, said: Parts) -> None:
+        """Say this to the model once the turn under way is part of the conversation."""
+        self.queued.append(said)
 
     def _stop(self, why: str) -> None:
         self._calls.stop(why)
@@ -128,25 +134,34 @@ class Loop:
             return "failed", run_error(error)
 
     async def _turns(self, connection: Connection) -> End:
-        while self._keeper.number < self._last:
-            if await is_spent(self._plan, self._tally):
+        while True:
+            end = await self._at_limit() or await self._next_turn(connection)
+            if end:
                 self.over = True
-                return "max_cost", None
-            self._keeper.number += 1
-            end: End | None = None
-            with anyio.CancelScope() as self._scope:
-                if self._cancelled or self._words:
-                    self._scope.cancel()
-                end = await self._whole_turn(connection)
-            if self._scope.cancelled_caught:
-                await self._settle()
-            if self._words and not self._cancelled:
-                self._take_words()
-            elif end or self._cancelled:
-                self.over = True
-                return end or ("cancelled", None)
-        self.over = True
-        return "max_turns", None
+                return end
+
+    async def _at_limit(self) -> End | None:
+        if await is_spent(self._plan, self._tally):
+            return "max_cost", None
+        self._take_queued()
+        return ("max_turns", None) if self._keeper.number >= self._last else None
+
+    async def _next_turn(self, connection: Connection) -> End | None:
+        """One turn, however it ends. Returns how the run ends with it, if it does."""
+        self._keeper.number += 1
+        end: End | None = None
+        with anyio.CancelScope() as self._scope:
+            if self._cancelled or self._words:
+                self._scope.cancel()
+            end = await self._whole_turn(connection)
+        if self._scope.cancelled_caught:
+            await self._settle()
+        if self._words and not self._cancelled:
+            self._take_words()
+            return None
+        if self._cancelled:
+            return end or ("cancelled", None)
+        return None if end and self.queued and may_go_on(end, self._turn) else end
 
     def _end(self, outcome: Outcome, error: RunError | None) -> None:
         # Of an answer that was refused, nothing is the run's.
@@ -266,6 +281,16 @@ class Loop:
         self._last = self._keeper.number + self._plan.max_turns
         self._feed.emit(Interrupted(words_of(said)))
         self._keeper.prompted(said)
+
+    def _take_queued(self) -> None:
+        """Say what was queued; not while other words wait for their answer, nor in a pause."""
+        if self._session.asked or self._cancelled or self._words or self._pauses:
+            return
+        while self.queued:
+            said = self.queued.pop(0)
+            self._last = self._keeper.number + self._plan.max_turns
+            self._feed.emit(Prompted(words_of(said)))
+            self._keeper.prompted(said)
 
     async def _give_up(self, outcome: Outcome, error: RunError | None) -> None:
         """Stop what still runs. Nothing of an open turn is kept, but its tools did run."""

@@ -20,6 +20,15 @@ def parts_of(prompt: Prompt) -> Parts:
     return tuple(part for part in parts if isinstance(part, Image) or part.text.strip())
 
 
+def prompt_of(parts: Parts) -> Prompt:
+    """The parts as they may be said again; words alone as text."""
+    match parts:
+        case (Text(text),):
+            return text
+        case _:
+            return parts
+
+
 def joined(prompts: Iterable[Parts]) -> Parts:
     """Several prompts as one: words that follow each other with a blank line between them."""
     parts: list[Text | Image] = []

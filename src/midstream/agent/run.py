@@ -10,12 +10,12 @@ import anyio
 
 from midstream.agent.loop import Loop
 from midstream.agent.plan import Plan
-from midstream.agent.prompt import Prompt, parts_of
+from midstream.agent.prompt import Prompt, parts_of, prompt_of
 from midstream.concurrency import task_group
 from midstream.events import Outcome, RunEnded, RunEvent
 from midstream.feed import Feed, FeedReader
 from midstream.journal.session import Session
-from midstream.messages import Parts, Usage
+from midstream.messages import Parts, Usage, words_of
 
 
 class Run(AsyncIterator[RunEvent]):
@@ -121,9 +121,29 @@ class Run(AsyncIterator[RunEvent]):
         """Stop the turn, keep what was shown of it, and go on with the user's new words."""
         if not (said := parts_of(prompt)):
             raise ValueError("there are no words to go on with; run.cancel() stops the run")
-        if self._running_loop().over or self._running_loop().ended:
-            raise RuntimeError("the run has ended; agent.run(text, session=run.session) goes on")
-        self._running_loop().interrupt(said)
+        self._taking_words().interrupt(said)
+
+    def queue(self, prompt: Prompt) -> None:
+        """Say this at the end of the turn under way, when its tools are done; `prompted` tells.
+
+        The run then goes on, also where it would have ended. What was not said when it is over
+        stays in `queued`: it was cancelled, failed, or reached a limit.
+        """
+        if not (said := parts_of(prompt)):
+            raise ValueError("there are no words to queue")
+        self._taking_words().queue(said)
+
+    @property
+    def queued(self) -> tuple[str, ...]:
+        """What waits to be said, in words."""
+        return tuple(map(words_of, self._loop.queued)) if self._loop else ()
+
+    def unqueue(self) -> tuple[Prompt, ...]:
+        """Take back what waits to be said."""
+        taken: list[Parts] = []
+        if self._loop:
+            taken, self._loop.queued = self._loop.queued, []
+        return tuple(map(prompt_of, taken))
 
     def approve(self, call_id: str, allowed: bool) -> None:
         """Answer an ApprovalRequested event.
@@ -136,6 +156,12 @@ class Run(AsyncIterator[RunEvent]):
     def question(self, call_id: str) -> anyio.Event:
         """Set once an ApprovalRequested event needs no answer: it has one, or its call is gone."""
         return self._running_loop().calls.question(call_id)
+
+    def _taking_words(self) -> Loop:
+        loop = self._running_loop()
+        if loop.over or loop.ended:
+            raise RuntimeError("the run has ended; agent.run(text, session=run.session) goes on")
+        return loop
 
     def _running_loop(self) -> Loop:
         if self._loop is None:

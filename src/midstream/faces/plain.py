@@ -10,6 +10,7 @@ from midstream.events import (
     ApprovalGiven,
     ApprovalRequested,
     Interrupted,
+    Prompted,
     Retrying,
     RunEnded,
     RunError,
@@ -36,6 +37,8 @@ UNPRINTABLE = re.compile(
 )
 # In JSON these are allowed as they are, but not on a terminal, nor where they end lines.
 SPELLED_OUT = re.compile(f"{UNPRINTABLE.pattern[:-1]}\u2028\u2029]")
+# What is told by one line beside the answer, and nothing else.
+InALine = ToolStarted | ToolProgress | ApprovalRequested | Retrying | Interrupted | Prompted
 LONGEST_PREVIEW = 60
 LONGEST_ERROR = 300  # what is true of a call that failed is worth several lines
 
@@ -114,7 +117,7 @@ class PlainText:
         self._thinking = False
         self._shown = False  # this attempt has shown a part of the answer
 
-    def show(self, event: RunEvent) -> Piece:  # noqa: C901 - one case for each event there is
+    def show(self, event: RunEvent) -> Piece:
         self._figures.see(event)
         match event:
             case TextDelta(_, text):
@@ -124,22 +127,11 @@ class PlainText:
             case ToolCallReady(call_id, _, given):
                 self._inputs[call_id] = arguments(given)
                 return NOTHING
-            case ToolStarted(call_id, name):
-                return self._beside(f"▶ {name}({self._inputs.get(call_id, '')})")
-            case ToolProgress(_, message, fraction):
-                done = "" if fraction is None else f"{fraction:4.0%} "
-                return self._beside(f"… {done}{message}")
             case ToolFinished():
                 line = finished(event, self._inputs.get(event.id, ""))
                 return self._beside(line, whole=event.is_error)
-            case ApprovalRequested(_, name, given):
-                return self._beside(f"? {name}({arguments(given)}) waits for approval")
             case TurnDiscarded(_, _, reason):
                 return self._withdraw(reason)
-            case Retrying(attempt, delay, _):
-                return self._beside(f"↻ attempt {attempt} in {delay:.1f} s")
-            case Interrupted(text):
-                return self._beside("■ stopped" if text is None else f"■ {text}")
             case RunEnded():
                 return self._end(event)
             case TurnStarted():
@@ -149,6 +141,24 @@ class PlainText:
                 return self._break()
             case RunStarted() | ToolCallStarted() | ToolInputDelta() | ApprovalGiven():
                 return NOTHING
+            case _:
+                return self._beside(self._line(event))
+
+    def _line(self, event: InALine) -> str:
+        match event:
+            case ToolStarted(call_id, name):
+                return f"▶ {name}({self._inputs.get(call_id, '')})"
+            case ToolProgress(_, message, fraction):
+                done = "" if fraction is None else f"{fraction:4.0%} "
+                return f"… {done}{message}"
+            case ApprovalRequested(_, name, given):
+                return f"? {name}({arguments(given)}) waits for approval"
+            case Retrying(attempt, delay, _):
+                return f"↻ attempt {attempt} in {delay:.1f} s"
+            case Interrupted(text):
+                return "■ stopped" if text is None else f"■ {text}"
+            case Prompted(text):
+                return f"> {text}"
 
     def _answer(self, text: str) -> Piece:
         if not text:

@@ -62,6 +62,11 @@ class Session:
         return (*self.messages, *self._prompts)
 
     @property
+    def asked(self) -> bool:
+        """Words of the user's wait for their answer."""
+        return bool(self._prompts)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the model must be told, and no prompt that waits for its answer tells."""
         return tuple(self.untold[self._carried :])
