@@ -195,6 +195,17 @@ async def test_a_cancelled_run_frees_its_place_at_once(gguf: Path) -> None:
                 await first_words(run)
 
 
+@pytest.mark.parametrize(("context", "window"), [(4096, 4096), (0, None)])
+async def test_what_a_conversation_may_have_is_what_each_place_has(
+    context: int, window: int | None, tmp_path: Path
+) -> None:
+    (file := tmp_path / "model.gguf").write_bytes(b"GGUF")
+    model = LocalModel(file, Settings(**SMALL | {"context": context}, parallel=2))
+    assert await Agent(model).context_window() == window
+    async with model.kept() as kept:
+        assert await Agent(kept).context_window() == window
+
+
 async def test_conversations_side_by_side_take_a_place_each(gguf: Path) -> None:
     settings = Settings(**SMALL | {"context": 4096}, grammar=ENDLESS, parallel=2)
     async with LocalModel(gguf, settings).kept() as model:

@@ -7,6 +7,7 @@ import anyio
 
 from midstream.agent.plan import Plan
 from midstream.agent.prompt import Prompt, parts_of
+from midstream.agent.room import window_of
 from midstream.agent.run import Run
 from midstream.errors import ConfigurationError
 from midstream.events import RunEnded
@@ -32,6 +33,10 @@ class Agent:
         max_tokens: the most tokens that one answer may have.
         thinking: a budget in tokens (at least 1,024), or "adaptive".
         max_cost: in US dollars; once so much is spent no further request is made.
+        context_window: the tokens that a conversation with the model may have, answers included,
+            where the model is none that midstream knows.
+        compact_at: once so large a part of them is taken, the model is asked for a summary, with
+            which it goes on. None: never.
         cache: how long what a request repeats is kept by the provider, where it must be asked to
             (Anthropic): the next turn then reads it at a tenth of the price. None: not at all.
         api_key, base_url: else from the environment, such as ANTHROPIC_API_KEY.
@@ -55,6 +60,8 @@ class Agent:
         thinking: int | Literal["adaptive"] | None = None,
         *,
         max_cost: float | None = None,
+        context_window: int | None = None,
+        compact_at: float | None = 0.85,
         cache: Literal["5m", "1h"] | None = "5m",
         api_key: str | None = None,
         base_url: str | None = None,
@@ -72,6 +79,10 @@ class Agent:
                 raise ConfigurationError("limits such as max_turns must be at least 1")
         if max_cost is not None and not max_cost > 0:
             raise ConfigurationError("max_cost is in US dollars, and more than 0")
+        if context_window is not None and context_window < 1:
+            raise ConfigurationError("context_window is in tokens, and at least 1")
+        if compact_at is not None and not 0 < compact_at <= 1:
+            raise ConfigurationError("compact_at is a part of the context window, such as 0.85")
         if byte_timeout <= 0 or event_timeout <= 0:
             raise ConfigurationError("timeouts are in seconds, and more than 0")
         patience = patience or Patience(byte_timeout=byte_timeout, event_timeout=event_timeout)
@@ -100,6 +111,8 @@ class Agent:
             max_parallel_tools,
             max_arguments,
             max_cost,
+            context_window,
+            compact_at,
         )
 
     def run(self, prompt: Prompt, session: Session | None = None) -> Run:
@@ -111,6 +124,10 @@ class Agent:
         if not (said := parts_of(prompt)):
             raise ValueError("the prompt is empty")
         return Run(self._plan, said, session or Session())
+
+    async def context_window(self) -> int | None:
+        """The tokens that a conversation may have, answers included, or None if it is unknown."""
+        return await window_of(self._plan)
 
     def run_sync(self, prompt: Prompt, session: Session | None = None) -> RunEnded:
         """`await agent.run(…)` for programs that are not asynchronous."""

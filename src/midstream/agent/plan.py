@@ -15,6 +15,8 @@ class Plan(Struct, frozen=True):
         request: the request without its messages.
         max_arguments: the most characters that one call's arguments may have.
         max_cost: in US dollars; no turn begins once so much is spent.
+        context_window: the model's, in tokens, where it is not to be looked up.
+        compact_at: the part of the context window that may be full before it is compacted.
     """
 
     model: Model
@@ -25,3 +27,5 @@ class Plan(Struct, frozen=True):
     max_parallel_tools: int
     max_arguments: int
     max_cost: float | None = None
+    context_window: int | None = None
+    compact_at: float | None = None

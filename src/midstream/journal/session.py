@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from midstream.errors import SessionError
+from midstream.journal.context import rough_tokens
 from midstream.journal.open_turn import OpenTurn
 from midstream.journal.records import (
     Committed,
@@ -49,6 +50,7 @@ class Session:
         self.secrets = Secrets()
         self._held = False
         self._prompts: list[Message] = []
+        self._tokens = 0  # of the messages
         self._carried = 0  # how many of the untold the prompts tell
         self._costs: list[float | None] = []
         self._instead: Parts = ()  # said by who stopped a turn, and no prompt yet
@@ -65,6 +67,11 @@ class Session:
     def asked(self) -> bool:
         """Words of the user's wait for their answer."""
         return bool(self._prompts)
+
+    @property
+    def context_tokens(self) -> int:
+        """What the next request takes: the last answer told it, and what is new is estimated."""
+        return self._tokens + rough_tokens(*self._prompts)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -153,6 +160,7 @@ class Session:
                 self._since.append(record)
 
     def _commit(self, turn: Committed) -> None:
+        self._tokens = self._tokens_after(turn)
         self.messages += self._prompts
         self.untold = [] if turn.told else self.untold[self._carried :]
         self._carried = 0
@@ -165,3 +173,12 @@ class Session:
         self.usage += turn.usage
         if turn.usage != NO_TOKENS:
             self._costs.append(turn.cost_usd)
+
+    def _tokens_after(self, turn: Committed) -> int:
+        used, answer = turn.usage, rough_tokens(turn.message)
+        asked = used.input_tokens + used.cache_read_tokens + used.cache_write_tokens
+        # An answer that was stopped had not told yet how long it is; thinking is told, not kept.
+        said = answer if turn.settled else used.output_tokens
+        if not asked:
+            asked, said = self.context_tokens, answer
+        return asked + said + rough_tokens(turn.results)

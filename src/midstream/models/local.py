@@ -77,6 +77,10 @@ class LocalModel:
     def secrets(self) -> tuple[str, ...]:
         return (self._start.key,)
 
+    @property
+    def context_window(self) -> int | None:
+        return self._start.settings.context or None  # 0: what it was trained for
+
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[Connection]:
         async with self.kept() as model, model.connect() as connection:
@@ -94,17 +98,23 @@ class LocalModel:
         make, where = WIRES[self._wire]
         provider = LlamaProvider(make(self.name, self._start.key), self._start, self._extra)
         async with llama_server(self._start, self.progress) as server:
-            yield RunningModel(server, provider, where, self._patience)
+            yield RunningModel(server, provider, where, self._patience, self.context_window)
 
 
 class RunningModel:
     """A model whose server runs, or is about to."""
 
     def __init__(
-        self, server: LlamaServer, provider: Provider, where: str, patience: Patience | None
+        self,
+        server: LlamaServer,
+        provider: Provider,
+        where: str,
+        patience: Patience | None,
+        context_window: int | None,
     ) -> None:
         self.provider, self.name = provider.provider, provider.model
         self.secrets = provider.secrets
+        self.context_window = context_window
         self._server = server
         self._asked = provider
         self._where = where
