@@ -90,6 +90,32 @@ class Prompted(Event, frozen=True):
     text: str
 
 
+class CompactionStarted(Event, frozen=True):
+    """The model is asked to sum up the conversation; the text that follows is the summary.
+
+    Attributes:
+        tokens: how many the conversation takes, roughly.
+        window: how many it may take, or None if that is unknown.
+    """
+
+    tokens: int
+    window: int | None
+
+
+class Compacted(Event, frozen=True):
+    """The summary stands in the place of all that was said before."""
+
+    summary: str
+    usage: Usage
+    cost_usd: float | None
+
+
+class CompactionFailed(Event, frozen=True):
+    """The conversation is as it was."""
+
+    reason: str
+
+
 # -- a turn ------------------------------------------------------------------------------------
 
 
@@ -218,6 +244,9 @@ RunEvent = (
     | RunEnded
     | Interrupted
     | Prompted
+    | CompactionStarted
+    | Compacted
+    | CompactionFailed
     | TurnStarted
     | TurnDiscarded
     | Retrying

@@ -12,6 +12,7 @@ from midstream.journal.records import (
     CallBegan,
     CallEnded,
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
@@ -51,6 +52,10 @@ RECORDS: list[tuple[AnyRecord, AnyRecord]] = [
     (
         CallEnded(1, ToolResult("a", (Text(HELD), Image(HELD.encode())))),
         CallEnded(1, ToolResult("a", (Text(TOLD), Image(HELD.encode())))),
+    ),
+    (
+        Compacted(1, KEY, said(Text(HELD), Image(HELD.encode()))),
+        Compacted(1, TOLD, said(Text(TOLD), Image(HELD.encode()))),
     ),
     (Discarded(1, 1, HELD), Discarded(1, 1, TOLD)),
     (Interrupted(1, HELD), Interrupted(1, TOLD)),

@@ -9,6 +9,7 @@ from midstream.journal.records import (
     CallBegan,
     CallEnded,
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
@@ -115,6 +116,37 @@ async def test_what_stopped_a_turn_stays_when_the_process_died(words: str) -> No
     assert session.messages == [user("Hi"), Message("user", instead)]
 
 
+# -- a summary ---------------------------------------------------------------------------------
+
+SUMMARY = Compacted(2, "In short.", user("In short."), Usage(3, 4), 0.5)
+
+
+async def test_a_summary_stands_for_what_was_said_but_not_for_what_waits() -> None:
+    before = Prompted(user("Hi")), Committed(1, CALLED, RESULTS, usage=Usage(5), cost_usd=0.25)
+    session = await session_of(*before, Prompted(user("And?")), SUMMARY)
+    assert session.messages == [user("In short.")]
+    assert session.conversation == (user("In short."), user("And?"))
+    assert (session.turns, session.usage, session.cost_usd) == (1, Usage(8, 4), 0.75)
+    session.record(Committed(2, said("x"), None))
+    assert session.messages == [user("In short."), user("And?"), said("x")]
+
+
+async def test_what_is_untold_is_told_behind_a_summary() -> None:
+    session = await session_of(Prompted(user("Hi")), Committed(1, said("x"), None), Untold("a"))
+    session.record(SUMMARY)
+    assert session.untold == ["a"]
+    session.record(session.prompt((Text("And?"),)), Untold("b"), SUMMARY)
+    assert session.notes == ("b",)
+    session.record(Committed(2, said("y"), None))
+    assert session.untold == ["b"]
+
+
+async def test_a_process_that_died_behind_a_summary_has_settled_nothing_twice() -> None:
+    lost = Discarded(2, 1, "cut")
+    session = await session_of(Prompted(user("Hi")), Committed(1, said("x"), None), lost, SUMMARY)
+    assert session.recovery() == [Ended("died")]
+
+
 # -- effects that the conversation does not show ------------------------------------------------
 
 
@@ -200,6 +232,8 @@ def journals(draw: st.DrawFn) -> list[Record]:
         records += [Began(turn, 2), *calls(turn, message)]
         records.append(Committed(turn, message, results, settled=draw(st.booleans())))
         records += draw(st.sampled_from([[], [Untold("a was paid")], [Untold("x"), Untold("y")]]))
+        if draw(st.integers(0, 5)) == 0:
+            records.append(Compacted(turn, "In short.", user("In short.")))
         if results:
             waiting.pop(0)
         if waiting and waiting[0][1].role == "user" and draw(st.booleans()):

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import anyio
 
-from midstream.agent.plan import Plan
+from midstream.agent.plan import Compaction, Plan
 from midstream.agent.prompt import Prompt, parts_of
 from midstream.agent.room import window_of
 from midstream.agent.run import Run
@@ -17,6 +17,7 @@ from midstream.models.model import Model, Patience
 from midstream.models.resolve import resolve
 from midstream.tools.tool import Tool, tool
 from midstream.turn.retry import Backoff
+from midstream.wire.json import clean
 
 AnyTool = Tool | Callable[..., Any] | dict[str, Any]
 
@@ -124,6 +125,16 @@ class Agent:
         if not (said := parts_of(prompt)):
             raise ValueError("the prompt is empty")
         return Run(self._plan, said, session or Session())
+
+    def compact(self, session: Session, words: str = "") -> Run:
+        """A run that has the model sum up what was said, and go on with the summary in its place.
+
+        It fails where nothing was said, or no summary comes; the conversation is then as it was.
+
+        Args:
+            words: what the summary is to keep in mind, such as "keep the names of the tests".
+        """
+        return Run(self._plan, Compaction(clean(words)), session)
 
     async def context_window(self) -> int | None:
         """The tokens that a conversation may have, answers included, or None if it is unknown."""

@@ -19,6 +19,7 @@ from midstream.journal.records import (
     CallBegan,
     CallEnded,
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
@@ -133,6 +134,12 @@ class Keeper:
             self.number, message, answer, settled, told, stop, usage, cost, ttft, overlap
         )
         await self._now(turn, *([] if told else told_of))
+
+    async def compacted(
+        self, summary: str, message: Message, usage: Usage, cost_usd: float | None
+    ) -> None:
+        """Have a message stand for all that was said before."""
+        await self._now(Compacted(self.number, summary, message, usage, cost_usd))
 
     async def ended(self, outcome: str, error: RunError | None, effects: Sequence[str]) -> None:
         """Record the end of the run, and what its calls did that is not in the conversation."""

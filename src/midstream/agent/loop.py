@@ -5,7 +5,6 @@ attempts, `_attempt` one request and its answer. A run is stopped through one ca
 always around exactly one turn; what was shown is then settled and kept.
 """
 
-import random
 from collections.abc import Sequence
 from itertools import count
 
@@ -13,9 +12,11 @@ import anyio
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
+from midstream.agent.attempts import Attempts
+from midstream.agent.compact import Compactor
 from midstream.agent.ending import PAUSES, End, ending, may_go_on
 from midstream.agent.keeper import Keeper
-from midstream.agent.plan import Plan
+from midstream.agent.plan import Compaction, Plan
 from midstream.agent.prompt import joined
 from midstream.agent.tally import (
     Clock,
@@ -27,7 +28,6 @@ from midstream.agent.tally import (
     kept,
     know_prices,
     price_usd,
-    reason,
     run_error,
 )
 from midstream.errors import MidstreamError
@@ -36,12 +36,10 @@ from midstream.events import (
     Interrupted,
     Outcome,
     Prompted,
-    Retrying,
     RunEnded,
     RunError,
     RunStarted,
     ToolCallReady,
-    TurnDiscarded,
     TurnEnded,
     TurnStarted,
 )
@@ -71,7 +69,9 @@ class Loop:
         keeper = self._keeper = Keeper(session, tasks)
         keep = (keeper.call_began, keeper.call_ended)
         self._bench = Bench(plan.tools, tasks, slots, feed.emit, attended, *keep)
-        self._tally = Tally()
+        tally = self._tally = Tally()
+        self._attempts = Attempts(plan, keeper, feed, tally)
+        self._compactor = Compactor(plan, session, keeper, feed, tally)
         self._last = plan.max_turns  # the last turn that may be; new words give as many again
         self._pauses = 0
         self._turn = Turn()
@@ -108,7 +108,7 @@ class Loop:
 
     # -- the run -------------------------------------------------------------------------------
 
-    async def drive(self, prompt: Parts) -> None:
+    async def drive(self, asked: Parts | Compaction) -> None:
         """Run to the end. The last event is always RunEnded; then the feed is closed."""
         end: End = ("failed", RunError("internal_error", "a bug in midstream: see the exception"))
         self._feed.emit(RunStarted(self._session.id, self._plan.model.name))
@@ -116,7 +116,7 @@ class Loop:
             try:
                 async with self._keeper.at_work():
                     try:
-                        end = await self._answer(prompt)
+                        end = await self._answer(asked)
                     finally:
                         await self._give_up(*end)
             except MidstreamError as error:
@@ -124,21 +124,25 @@ class Loop:
             finally:
                 self._end(*end)
 
-    async def _answer(self, prompt: Parts) -> End:
-        self._keeper.prompted(prompt)
+    async def _answer(self, asked: Parts | Compaction) -> End:
+        compaction = asked if isinstance(asked, Compaction) else None
+        if not isinstance(asked, Compaction):
+            self._keeper.prompted(asked)
         try:
             await check_price(self._plan)
             async with self._plan.model.connect() as connection:
-                return await self._turns(connection)
+                return await self._turns(connection, compaction)
         except MidstreamError as error:
             return "failed", run_error(error)
 
-    async def _turns(self, connection: Connection) -> End:
+    async def _turns(self, connection: Connection, compaction: Compaction | None) -> End:
+        """Turn after turn; before them the compaction, if that is what was asked for."""
         while True:
-            end = await self._at_limit() or await self._next_turn(connection)
-            if end:
+            end = None if compaction else await self._at_limit()
+            if end := end or await self._step(connection, compaction):
                 self.over = True
                 return end
+            compaction = None
 
     async def _at_limit(self) -> End | None:
         if await is_spent(self._plan, self._tally):
@@ -146,16 +150,23 @@ class Loop:
         self._take_queued()
         return ("max_turns", None) if self._keeper.number >= self._last else None
 
-    async def _next_turn(self, connection: Connection) -> End | None:
-        """One turn, however it ends. Returns how the run ends with it, if it does."""
-        self._keeper.number += 1
+    async def _step(self, connection: Connection, compaction: Compaction | None) -> End | None:
+        """A turn or a compaction, however it ends. Returns how the run ends with it, if it does."""
+        self._keeper.number += compaction is None
         end: End | None = None
         with anyio.CancelScope() as self._scope:
             if self._cancelled or self._words:
                 self._scope.cancel()
-            end = await self._whole_turn(connection)
+            if compaction:
+                self._turn = await self._compactor.compact(connection, compaction.words)
+                end = "completed", None
+            else:
+                end = await self._whole_turn(connection)
         if self._scope.cancelled_caught:
-            await self._settle()
+            if not compaction:
+                await self._settle()
+            if self._cancelled:
+                self._feed.emit(Interrupted(None))
         if self._words and not self._cancelled:
             self._take_words()
             return None
@@ -178,12 +189,16 @@ class Loop:
         self._turn = Turn()
         self._calls = ToolCalls(self._bench, f"{self._session.id}/{self._session.count}")
         await anyio.lowlevel.checkpoint()
+        if await self._compactor.when_full(connection) and await is_spent(self._plan, self._tally):
+            return "max_cost", None
         for attempt in count(1):
             self._clock = Clock()
             try:
                 await self._attempt(connection, attempt)
             except MidstreamError as error:
-                await self._discard(attempt, error)
+                lost, self._turn = self._turn, Turn()
+                self._calls.discard()
+                await self._attempts.after(lost, attempt, error)
                 if await is_spent(self._plan, self._tally):
                     return "max_cost", None
             else:
@@ -216,24 +231,6 @@ class Loop:
             if not each.problem:
                 self._feed.emit(ToolCallReady(each.call.id, each.call.name, each.call.input))
             self._calls.start(each.call, each.problem)
-
-    async def _discard(self, attempt: int, error: MidstreamError) -> None:
-        """Throw the attempt away, and wait until it may be made again.
-
-        Raises:
-            MidstreamError: `error`, when there is no sense in asking again.
-        """
-        lost, self._turn = self._turn, Turn()
-        self._tally.lose(lost)
-        self._calls.discard()
-        why = reason(error)
-        self._feed.emit(TurnDiscarded(self._keeper.number, attempt, why))
-        self._keeper.discarded(attempt, why, lost.usage)
-        delay = self._plan.backoff.delay_s(attempt, error, random.random())
-        if delay is None:
-            raise error
-        self._feed.emit(Retrying(attempt + 1, delay, why))
-        await anyio.sleep(delay)
 
     async def _commit(self) -> End | None:
         """Wait for the calls, then make the turn part of the conversation: all of it at once."""
@@ -273,8 +270,6 @@ class Loop:
         self._keeper.interrupted(() if self._cancelled else joined(self._words))
         await self._keeper.committed(message, results, effects, figures)
         self._calls = ToolCalls(self._bench, "")
-        if self._cancelled:
-            self._feed.emit(Interrupted(None))
 
     def _take_words(self) -> None:
         said, self._words = joined(self._words), []

@@ -8,6 +8,12 @@ from midstream.tools.tool import Tool
 from midstream.turn.retry import Backoff
 
 
+class Compaction(Struct, frozen=True):
+    """What a run is asked for that is to compact its session. `words`: what to keep in mind."""
+
+    words: str = ""
+
+
 class Plan(Struct, frozen=True):
     """An agent's settings, as its loop needs them.
 

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from midstream.agent.loop import Loop
-from midstream.agent.plan import Plan
+from midstream.agent.plan import Compaction, Plan
 from midstream.agent.prompt import Prompt, parts_of, prompt_of
 from midstream.concurrency import task_group
 from midstream.events import Outcome, RunEnded, RunEvent
@@ -31,11 +31,11 @@ class Run(AsyncIterator[RunEvent]):
     stopped and awaited, and what was shown is kept in the session.
     """
 
-    def __init__(self, plan: Plan, prompt: Parts, session: Session) -> None:
+    def __init__(self, plan: Plan, asked: Parts | Compaction, session: Session) -> None:
         self.id = uuid.uuid4().hex
         self.session = session
         self._plan = plan
-        self._prompt = prompt
+        self._asked = asked
         self._loop: Loop | None = None
         self._feed: Feed | None = None
         self._reader: FeedReader | None = None
@@ -67,7 +67,7 @@ class Run(AsyncIterator[RunEvent]):
         self._reader = feed.reader()
         async with task_group() as tasks:
             self._loop = Loop(self._plan, self.session, feed, tasks, self._attended)
-            tasks.start_soon(self._loop.drive, self._prompt)
+            tasks.start_soon(self._loop.drive, self._asked)
             try:
                 yield
             finally:

@@ -9,6 +9,9 @@ from msgspec import Struct
 from midstream.events import (
     ApprovalGiven,
     ApprovalRequested,
+    Compacted,
+    CompactionFailed,
+    CompactionStarted,
     Interrupted,
     Prompted,
     Retrying,
@@ -38,7 +41,17 @@ UNPRINTABLE = re.compile(
 # In JSON these are allowed as they are, but not on a terminal, nor where they end lines.
 SPELLED_OUT = re.compile(f"{UNPRINTABLE.pattern[:-1]}\u2028\u2029]")
 # What is told by one line beside the answer, and nothing else.
-InALine = ToolStarted | ToolProgress | ApprovalRequested | Retrying | Interrupted | Prompted
+InALine = (
+    ToolStarted
+    | ToolProgress
+    | ApprovalRequested
+    | Retrying
+    | Interrupted
+    | Prompted
+    | CompactionStarted
+    | Compacted
+    | CompactionFailed
+)
 LONGEST_PREVIEW = 60
 LONGEST_ERROR = 300  # what is true of a call that failed is worth several lines
 
@@ -115,14 +128,15 @@ class PlainText:
         self._line_open = False  # the answer's last line has not ended
         self._interrupted = False  # …or was broken off by a line beside it
         self._thinking = False
+        self._compacting = False  # what is written is no answer, but a summary
         self._shown = False  # this attempt has shown a part of the answer
 
     def show(self, event: RunEvent) -> Piece:
         self._figures.see(event)
         match event:
-            case TextDelta(_, text):
+            case TextDelta(_, text) if not self._compacting:
                 return self._answer(printable(text))
-            case ThinkingDelta(_, text):
+            case TextDelta(_, text) | ThinkingDelta(_, text):
                 return self._think(printable(text)) if self._terminal else NOTHING
             case ToolCallReady(call_id, _, given):
                 self._inputs[call_id] = arguments(given)
@@ -135,12 +149,18 @@ class PlainText:
             case RunEnded():
                 return self._end(event)
             case TurnStarted():
-                self._shown = self._interrupted = False
+                self._shown = self._interrupted = self._compacting = False
                 return NOTHING
             case TurnEnded():
                 return self._break()
             case RunStarted() | ToolCallStarted() | ToolInputDelta() | ApprovalGiven():
                 return NOTHING
+            case CompactionStarted():
+                self._compacting, self._shown = True, False
+                return self._beside(self._line(event))
+            case Compacted() | CompactionFailed():
+                self._compacting = False
+                return self._beside(self._line(event))
             case _:
                 return self._beside(self._line(event))
 
@@ -159,6 +179,13 @@ class PlainText:
                 return "■ stopped" if text is None else f"■ {text}"
             case Prompted(text):
                 return f"> {text}"
+            case CompactionStarted(tokens, window):
+                of = f" of {window:,}" if window else ""
+                return f"⇲ compacting the conversation: about {tokens:,}{of} tokens"
+            case Compacted():
+                return "⇲ compacted"
+            case CompactionFailed(reason):
+                return f"⇲ not compacted: {reason}"
 
     def _answer(self, text: str) -> Piece:
         if not text:

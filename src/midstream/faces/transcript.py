@@ -7,6 +7,7 @@ import msgspec
 
 from midstream.journal.records import (
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
@@ -36,6 +37,8 @@ def plain(records: Iterable[Record]) -> Iterator[str]:
                 yield f"> {words_of(message.blocks)}"
             case Committed(message=message, results=results):
                 yield from _in_order(message, results, _in_plain)
+            case Compacted(_, summary):
+                yield f"[compacted: the model goes on with this summary]\n{summary}"
             case Discarded(_, _, reason):
                 yield f"[an answer was discarded: {reason}]"
             case Interrupted():
@@ -82,6 +85,10 @@ def markdown(title: str, records: Iterable[Record]) -> Iterator[str]:
             case Committed(message=message, results=results):
                 yield "## Assistant"
                 yield from _in_order(message, results, _in_markdown)
+            case Compacted(_, summary):
+                yield "## Compacted"
+                yield "*The model goes on with this summary:*"
+                yield summary
             case Discarded(_, _, reason):
                 yield f"*An answer was discarded: {reason}*"
             case Interrupted():

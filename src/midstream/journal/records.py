@@ -110,6 +110,22 @@ class Committed(Record, frozen=True):
     overlap: float = 0.0
 
 
+class Compacted(Record, frozen=True):
+    """A summary stands for what was said until here, of which no record is gone.
+
+    Attributes:
+        turn: the one before which it was done; 0 where no turn was asked for.
+        message: what the conversation is from here on.
+        cost_usd: None where the price is unknown.
+    """
+
+    turn: int
+    summary: str
+    message: Message
+    usage: Usage = Usage()
+    cost_usd: float | None = None
+
+
 class Untold(Record, frozen=True):
     """Effects that the conversation does not show; the model is told with the next message."""
 
@@ -136,6 +152,7 @@ AnyRecord = (
     | Discarded
     | Interrupted
     | Committed
+    | Compacted
     | Untold
     | Ended
 )

@@ -9,6 +9,7 @@ from midstream.journal.context import rough_tokens
 from midstream.journal.open_turn import OpenTurn
 from midstream.journal.records import (
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
@@ -32,6 +33,7 @@ class Session:
     Attributes:
         count: how many records there are.
         usage, discarded_usage: the tokens of the turns, and of the attempts that were thrown away.
+        request_tokens: what the request of the last turn took; 0 where that was not told.
         cost_usd: what the turns cost, or None once the price of one is unknown.
         running: a run is adding to it, or its process died before it could end.
         trouble: why the last records could not be saved, or "".
@@ -50,6 +52,7 @@ class Session:
         self.secrets = Secrets()
         self._held = False
         self._prompts: list[Message] = []
+        self.request_tokens = 0
         self._tokens = 0  # of the messages
         self._carried = 0  # how many of the untold the prompts tell
         self._costs: list[float | None] = []
@@ -146,6 +149,11 @@ class Session:
             case Committed():
                 self._commit(record)
                 self._since.clear()
+            case Compacted(_, _, message):
+                self.messages = [message]
+                self._tokens = rough_tokens(message)
+                self._paid(record.usage, record.cost_usd)
+                self._since.clear()
             case Ended():
                 self.running, self._carried, self._instead = False, 0, ()
                 self._prompts.clear()
@@ -170,13 +178,17 @@ class Session:
         if turn.results and turn.results.blocks:
             self.messages.append(turn.results)
         self.turns += 1
-        self.usage += turn.usage
-        if turn.usage != NO_TOKENS:
-            self._costs.append(turn.cost_usd)
+        self._paid(turn.usage, turn.cost_usd)
+
+    def _paid(self, usage: Usage, cost_usd: float | None) -> None:
+        self.usage += usage
+        if usage != NO_TOKENS:
+            self._costs.append(cost_usd)
 
     def _tokens_after(self, turn: Committed) -> int:
         used, answer = turn.usage, rough_tokens(turn.message)
         asked = used.input_tokens + used.cache_read_tokens + used.cache_write_tokens
+        self.request_tokens = asked
         # An answer that was stopped had not told yet how long it is; thinking is told, not kept.
         said = answer if turn.settled else used.output_tokens
         if not asked:
