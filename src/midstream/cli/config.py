@@ -34,6 +34,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     max_tokens: AtLeastOne | None = None
     max_cost: Annotated[float, Meta(gt=0)] | None = None
     thinking: int | str | None = None
+    context_window: AtLeastOne | None = None
 
 
 class Config(Settings, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):

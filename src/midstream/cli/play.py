@@ -48,6 +48,7 @@ class Question(Struct, frozen=True):
     max_tokens: int
     max_cost: float | None
     thinking: int | Literal["adaptive"] | None
+    context_window: int | None
     session: Session
 
 
@@ -96,6 +97,7 @@ def play(question: Question) -> int:
             question.max_tokens,
             question.thinking,
             max_cost=question.max_cost,
+            context_window=question.context_window,
         )
         run = agent.run(question.prompt, question.session)
         with leaving() as signals:
