@@ -197,7 +197,9 @@ def answer(world: World) -> bytes:
     no_calls = world.calm or asked > 2 or sums_up
     calls = [] if no_calls else mind.choices(TOOLS, k=mind.randrange(4))
     parts = [thinking(0, f"Hm. {digest[:4]}")]
-    parts += [text(len(parts), *(f"Words {i}, " for i in range(mind.randrange(1, 9))))]
+    said = [f"Words {i}, " for i in range(mind.randrange(1, 9))]
+    # No two summaries are equal: else the same conversation could come twice, and the same calls.
+    parts += [text(len(parts), *([digest] if sums_up else []), *said)]
     numbers = [int(digest[:6], 16) + mind.randrange(2) for _ in calls]
     here = Counter[str]()
     for name, number in zip(calls, numbers, strict=True):
