@@ -6,6 +6,7 @@
     │   ├── StreamInterrupted    the connection failed, or closed before the turn did
     │   ├── StreamStalled        the connection is open and says nothing
     │   └── ProtocolError        bytes arrived that the protocol does not allow
+    ├── NotCompacted             the model gave no summary of the conversation
     ├── ConfigurationError       no key, an unknown model, a setting that cannot be
     ├── SessionError             a session is in use elsewhere, or cannot be read or written
     └── EventsGone               a reader asked for events that are no longer held
@@ -67,6 +68,10 @@ class StreamStalled(StreamError):
 
 class ProtocolError(StreamError):
     kind = "protocol_error"
+
+
+class NotCompacted(MidstreamError):
+    """The conversation is as it was."""
 
 
 class ConfigurationError(MidstreamError):

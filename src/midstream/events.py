@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from midstream.messages import Image, Message, Opaque, StopReason, Tagged, Text, Usage
+from midstream.messages import Image, Message, StopReason, Tagged, Text, Usage
 
 
 def snake(name: str) -> str:
@@ -82,6 +82,38 @@ class Interrupted(Event, frozen=True):
     """The user stopped the turn; `text` is what they said instead, if they did."""
 
     text: str | None
+
+
+class Prompted(Event, frozen=True):
+    """What the user had queued is part of the conversation; the next turn answers it."""
+
+    text: str
+
+
+class CompactionStarted(Event, frozen=True):
+    """The model is asked to sum up the conversation; the text that follows is the summary.
+
+    Attributes:
+        tokens: how many the conversation takes, roughly.
+        window: how many it may take, or None if that is unknown.
+    """
+
+    tokens: int
+    window: int | None
+
+
+class Compacted(Event, frozen=True):
+    """The summary stands in the place of all that was said before."""
+
+    summary: str
+    usage: Usage
+    cost_usd: float | None
+
+
+class CompactionFailed(Event, frozen=True):
+    """The conversation is as it was."""
+
+    reason: str
 
 
 # -- a turn ------------------------------------------------------------------------------------
@@ -211,6 +243,10 @@ RunEvent = (
     RunStarted
     | RunEnded
     | Interrupted
+    | Prompted
+    | CompactionStarted
+    | Compacted
+    | CompactionFailed
     | TurnStarted
     | TurnDiscarded
     | Retrying
@@ -225,76 +261,4 @@ RunEvent = (
     | ToolStarted
     | ToolProgress
     | ToolFinished
-)
-
-
-# -- between a provider and the turn, never told to a reader -----------------------------------
-
-
-class ResponseStarted(Struct, frozen=True):
-    model: str
-
-
-class UsageCounted(Struct, frozen=True):
-    usage: Usage  # of the response so far; it replaces what was said before
-
-
-class BlockStarted(Struct, frozen=True):
-    index: int  # of a block that is not a call: calls begin with ToolCallStarted
-
-
-class ThinkingSigned(Struct, frozen=True):
-    index: int
-    signature: str
-
-
-class TextCited(Struct, frozen=True):
-    index: int
-    citation: dict[str, Any]
-
-
-class OpaqueArrived(Struct, frozen=True):
-    """What only the provider understands: a whole block, or what rides on the one at `index`."""
-
-    index: int
-    block: Opaque
-
-
-class BlockEnded(Struct, frozen=True):
-    index: int
-
-
-class HandedOver(Struct, frozen=True):
-    """Another model took over: thinking and calls so far are no longer part of the message."""
-
-    model: str = ""
-
-
-class ResponseStopped(Struct, frozen=True):
-    """The stop reason is known; `word` is the provider's own, `detail` what it says about it."""
-
-    reason: StopReason
-    word: str
-    detail: str = ""
-
-
-class ResponseEnded(Struct, frozen=True):
-    """The wire's terminal marker."""
-
-
-StreamEvent = (
-    TextDelta
-    | ThinkingDelta
-    | ToolCallStarted
-    | ToolInputDelta
-    | ResponseStarted
-    | UsageCounted
-    | BlockStarted
-    | ThinkingSigned
-    | TextCited
-    | OpaqueArrived
-    | BlockEnded
-    | HandedOver
-    | ResponseStopped
-    | ResponseEnded
 )

@@ -1,5 +1,6 @@
 """The conversation as it is stored and sent: messages made of blocks."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -87,11 +88,14 @@ class Image(Tagged, frozen=True, tag="image"):
     media_type: str = "image/png"
 
 
+Parts = tuple[Text | Image, ...]  # words and pictures, in their order
+
+
 class ToolResult(Tagged, frozen=True, tag="tool_result"):
     """What a call came to, as the model is told: words, or words and pictures."""
 
     call_id: str
-    output: str | tuple[Text | Image, ...]
+    output: str | Parts
     is_error: bool = False
 
     def in_a_line(self, name: str, arguments: str) -> str:
@@ -112,6 +116,16 @@ class Message(Struct, frozen=True, gc=False):
     @property
     def text(self) -> str:
         return "".join(block.text for block in self.blocks if isinstance(block, Text))
+
+
+def words_of(blocks: Iterable[Block]) -> str:
+    """What a user said, for where only words can stand."""
+    said = (
+        block.text if isinstance(block, Text) else "[picture]"
+        for block in blocks
+        if isinstance(block, Text | Image)
+    )
+    return "\n\n".join(said)
 
 
 class ToolSpec(Struct, frozen=True):

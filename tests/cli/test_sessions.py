@@ -91,6 +91,18 @@ def test_a_conversation_goes_on_in_this_folder(shell: Shell, sim: Simulator) -> 
     assert (shell.folder / "paid.log").read_text() == "5\n"
 
 
+def test_a_conversation_that_fills_the_window_is_compacted(shell: Shell, sim: Simulator) -> None:
+    assert shell("-t", "tools.py", "Pay 5").returncode == 0
+    shell.environment["MIDSTREAM_CONTEXT_WINDOW"] = "200"
+    done = shell("-c", "-t", "tools.py", "And?")
+    assert "compacting the conversation" in done.stderr
+    assert "⇲ compacted" in done.stderr
+    assert [m["role"] for m in messages(sim)[:1]] == ["user"]
+    told = shell("sessions", "show", shell.sessions()[0]["id"]).stdout
+    assert "> Pay 5" in told
+    assert "[compacted: the model goes on with this summary]\nStill here." in told
+
+
 def test_another_folder_has_no_session_yet(shell: Shell, tmp_path: Path) -> None:
     assert shell("Hi").returncode == 0
     elsewhere = tmp_path / "elsewhere"

@@ -9,7 +9,11 @@ import pytest
 from midstream.events import (
     ApprovalGiven,
     ApprovalRequested,
+    Compacted,
+    CompactionFailed,
+    CompactionStarted,
     Interrupted,
+    Prompted,
     Retrying,
     RunEnded,
     RunError,
@@ -106,6 +110,27 @@ def test_nothing_is_said_in_the_answer_when_nothing_was_shown() -> None:
     assert answer == "Hi"
 
 
+SUMMED_UP: list[RunEvent] = [
+    TurnStarted(1, 1),
+    TextDelta(0, "Long."),
+    CompactionStarted(900, None),
+    TextDelta(0, "We m"),
+    TurnDiscarded(2, 1, "cut"),
+    Retrying(2, 0.5, "cut"),
+    TextDelta(0, "We met."),
+]
+DONE: list[RunEvent] = [Compacted("We met.", Usage(), None), CompactionFailed("cut")]
+
+
+@pytest.mark.parametrize("done", [*DONE, TurnStarted(2, 1)])
+def test_a_summary_is_no_part_of_the_answer(done: RunEvent) -> None:
+    events = (*SUMMED_UP, done, TextDelta(0, "And short."), end())
+    answer, _ = told(*events, terminal=False)
+    assert answer == "Long.And short.\n"
+    shown, _ = told(*events, terminal=True)
+    assert "We met.\n" in shown
+
+
 LINES = [
     (ToolProgress("a", "step 2", 0.5), "…  50% step 2"),
     (ToolProgress("a", "step 2", None), "… step 2"),
@@ -114,6 +139,11 @@ LINES = [
     (ApprovalRequested("a", "pay", {"n": 1}), "? pay(n=1) waits for approval"),
     (Interrupted(None), "■ stopped"),
     (Interrupted("In French!"), "■ In French!"),
+    (Prompted("And then?"), "> And then?"),
+    (CompactionStarted(900, 1000), "⇲ compacting the conversation: about 900 of 1,000 tokens"),
+    (CompactionStarted(900, None), "⇲ compacting the conversation: about 900 tokens"),
+    (Compacted("We met.", Usage(), None), "⇲ compacted"),
+    (CompactionFailed("no summary"), "⇲ not compacted: no summary"),
 ]
 
 

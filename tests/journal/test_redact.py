@@ -13,6 +13,7 @@ from midstream.journal.records import (
     CallBegan,
     CallEnded,
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
@@ -57,9 +58,21 @@ RECORDS: list[tuple[AnyRecord, AnyRecord]] = [
         CallEnded(1, ToolResult("a", (Text(HELD), Image(HELD.encode())))),
         CallEnded(1, ToolResult("a", (Text(TOLD), Image(HELD.encode())))),
     ),
+    (
+        Compacted(1, KEY, said(Text(HELD), Image(HELD.encode()))),
+        Compacted(1, TOLD, said(Text(TOLD), Image(HELD.encode()))),
+    ),
     (Discarded(1, 1, HELD), Discarded(1, 1, TOLD)),
     (Interrupted(1, HELD), Interrupted(1, TOLD)),
     (Interrupted(1), Interrupted(1)),
+    (
+        Interrupted(1, HELD, (Image(HELD.encode()),)),
+        Interrupted(1, TOLD, (Image(HELD.encode()),)),
+    ),
+    (
+        Prompted(said(Text(HELD), Image(HELD.encode()))),
+        Prompted(said(Text(TOLD), Image(HELD.encode()))),
+    ),
     (Untold(f'pay({{"to": "\\n{KEY}"}})'), Untold(f'pay({{"to": "\\n{TOLD}"}})')),
     (Ended("failed", HELD), Ended("failed", TOLD)),
     (

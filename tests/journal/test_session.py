@@ -9,14 +9,16 @@ from midstream.journal.records import (
     CallBegan,
     CallEnded,
     Committed,
+    Compacted,
     Discarded,
     Ended,
+    Interrupted,
     Prompted,
     Record,
     Untold,
 )
 from midstream.journal.session import Session
-from midstream.messages import Message, ModelRequest, Text, ToolCall, ToolResult, Usage
+from midstream.messages import Image, Message, ModelRequest, Text, ToolCall, ToolResult, Usage
 from midstream.providers.anthropic_request import Anthropic
 from midstream.simulator.strict import problem
 from tests.providers.talk import conversations
@@ -104,29 +106,71 @@ async def test_other_records_say_nothing_to_the_model(record: Record) -> None:
     assert session.count == 4
 
 
+@pytest.mark.parametrize("words", ["No", ""])
+async def test_what_stopped_a_turn_stays_when_the_process_died(words: str) -> None:
+    picture = Image(b"x")
+    stopped = Interrupted(1, words, (picture,))
+    session = await session_of(Prompted(user("Hi")), Began(1, 1), stopped)
+    session.record(*session.recovery())
+    instead = (Text(words), picture) if words else (picture,)
+    assert session.messages == [user("Hi"), Message("user", instead)]
+
+
+# -- a summary ---------------------------------------------------------------------------------
+
+SUMMARY = Compacted(2, "In short.", user("In short."), Usage(3, 4), 0.5)
+
+
+async def test_a_summary_stands_for_what_was_said_but_not_for_what_waits() -> None:
+    before = Prompted(user("Hi")), Committed(1, CALLED, RESULTS, usage=Usage(5), cost_usd=0.25)
+    session = await session_of(*before, Prompted(user("And?")), SUMMARY)
+    assert session.messages == [user("In short.")]
+    assert session.conversation == (user("In short."), user("And?"))
+    assert (session.turns, session.usage, session.cost_usd) == (1, Usage(8, 4), 0.75)
+    session.record(Committed(2, said("x"), None))
+    assert session.messages == [user("In short."), user("And?"), said("x")]
+
+
+async def test_what_is_untold_is_told_behind_a_summary() -> None:
+    session = await session_of(Prompted(user("Hi")), Committed(1, said("x"), None), Untold("a"))
+    session.record(SUMMARY)
+    assert session.untold == ["a"]
+    session.record(session.prompt((Text("And?"),)), Untold("b"), SUMMARY)
+    assert session.notes == ("b",)
+    session.record(Committed(2, said("y"), None))
+    assert session.untold == ["b"]
+
+
+async def test_a_process_that_died_behind_a_summary_has_settled_nothing_twice() -> None:
+    lost = Discarded(2, 1, "cut")
+    session = await session_of(Prompted(user("Hi")), Committed(1, said("x"), None), lost, SUMMARY)
+    assert session.recovery() == [Ended("died")]
+
+
 # -- effects that the conversation does not show ------------------------------------------------
 
 
 async def test_what_is_untold_is_told_with_the_next_words() -> None:
     session = await session_of(Untold("a was paid"), Untold("b was paid"))
-    assert session.prompt("Hi") == Prompted(user("a was paid", "b was paid", "Hi"))
+    assert session.prompt((Text("Hi"),)) == Prompted(user("a was paid", "b was paid", "Hi"))
 
 
 async def test_it_stays_untold_until_the_words_are_answered() -> None:
     session = await session_of(Untold("a was paid"))
-    session.record(session.prompt("Hi"))
+    session.record(session.prompt((Text("Hi"),)))
     assert session.untold == ["a was paid"]
     session.record(Ended("failed"))
-    assert session.prompt("Hi") == Prompted(user("a was paid", "Hi"))
-    session.record(session.prompt("Hi"))
+    assert session.prompt((Text("Hi"),)) == Prompted(user("a was paid", "Hi"))
+    session.record(session.prompt((Text("Hi"),)))
     session.record(Committed(1, said("Thanks."), None))
     assert session.untold == []
-    assert session.prompt("Bye") == Prompted(user("Bye"))
+    assert session.prompt((Text("Bye"),)) == Prompted(user("Bye"))
 
 
 async def test_what_became_untold_after_the_words_is_not_told_with_them() -> None:
     session = await session_of(Untold("a was paid"))
-    session.record(session.prompt("And?"), Untold("b was paid"))  # of an answer that was refused
+    session.record(session.prompt((Text("And?"),)))
+    session.record(Untold("b was paid"))  # of an answer that was refused
     session.record(*session.recovery())
     assert session.untold == ["b was paid"]
 
@@ -188,6 +232,8 @@ def journals(draw: st.DrawFn) -> list[Record]:
         records += [Began(turn, 2), *calls(turn, message)]
         records.append(Committed(turn, message, results, settled=draw(st.booleans())))
         records += draw(st.sampled_from([[], [Untold("a was paid")], [Untold("x"), Untold("y")]]))
+        if draw(st.integers(0, 5)) == 0:
+            records.append(Compacted(turn, "In short.", user("In short.")))
         if results:
             waiting.pop(0)
         if waiting and waiting[0][1].role == "user" and draw(st.booleans()):
@@ -219,7 +265,7 @@ async def test_whenever_the_journal_ends_the_next_request_is_valid(records: list
         if session.conversation and session.conversation[-1].role == "user":
             assert refused(session.conversation) == ""  # the run goes on
         session.record(Ended("cancelled"))
-        session.record(session.prompt("Go on."))
+        session.record(session.prompt((Text("Go on."),)))
         assert refused(session.conversation) == ""  # or the next one begins
 
 

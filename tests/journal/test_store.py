@@ -29,6 +29,7 @@ from midstream.journal.records import (
     CallBegan,
     CallEnded,
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
@@ -101,6 +102,7 @@ RECORDS: list[Record] = [
     Discarded(1, 1, "overloaded", Usage(input_tokens=3)),
     Interrupted(1, "No"),
     Interrupted(1),
+    Compacted(2, "We met.", Message("user", (Text("We met."),)), Usage(3, 4), 0.5),
     Committed(1, said("x"), user("y"), True, True, "end_turn", Usage(1, 2, 3, 4, 5), 0.1, 0.2, 0.3),
     Untold("a was paid"),
     Ended("failed", "why"),
@@ -469,7 +471,7 @@ def test_a_file_of_a_later_version_is_left_alone(journal: Journal) -> None:
     journal.close()
     connection = sqlite3.connect(journal.path)
     connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(SessionError, match=r"later midstream \(version 99, not 1\): update midst"):
+    with pytest.raises(SessionError, match=r"later midstream \(version 99, not 2\): update midst"):
         Journal(journal.path).session()
     assert connection.execute("PRAGMA user_version").fetchone() == (99,)
 
@@ -525,12 +527,17 @@ def make_read_only(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="of POSIX")
-@pytest.mark.parametrize("left", ["closed", "open", "killed"])
+@pytest.mark.parametrize("left", ["closed", "open", "killed", "by an earlier version"])
 async def test_what_cannot_be_written_can_be_read(
     left: str, for_all: Path, journal: Journal
 ) -> None:
     await keep(journal.session("s"), *TURN)
-    if left == "closed":
+    if left == "by an earlier version":
+        connection = sqlite3.connect(journal.path, isolation_level=None)
+        connection.execute("DROP INDEX records_folded")
+        connection.execute("PRAGMA user_version = 1")
+        connection.close()
+    if left not in ("open", "killed"):
         journal.close()
     for file in journal.path.parent.glob("sessions.db*"):
         if file.is_file():

@@ -19,21 +19,13 @@ import psutil
 import pytest
 
 from midstream import Agent, ConfigurationError, Run, tool
-from midstream.events import (
-    BlockEnded,
-    BlockStarted,
-    ResponseEnded,
-    StreamEvent,
-    TextDelta,
-    ToolCallStarted,
-    ToolInputDelta,
-    ToolStarted,
-)
+from midstream.events import TextDelta, ToolCallStarted, ToolInputDelta, ToolStarted
 from midstream.models.llama import reason
 from midstream.models.llama_server import Settings
 from midstream.models.local import WIRES, InOrder, LocalModel, LocalWire
 from midstream.models.model import Patience
 from midstream.models.resolve import resolve
+from midstream.stream import BlockEnded, BlockStarted, ResponseEnded, StreamEvent
 from midstream.turn.retry import Backoff
 from midstream.wire.sse import SseRecord
 
@@ -201,6 +193,17 @@ async def test_a_cancelled_run_frees_its_place_at_once(gguf: Path) -> None:
         with anyio.fail_after(5):  # to its end the first one would have taken a minute
             async with agent.run("Begin again.") as run:
                 await first_words(run)
+
+
+@pytest.mark.parametrize(("context", "window"), [(4096, 4096), (0, None)])
+async def test_what_a_conversation_may_have_is_what_each_place_has(
+    context: int, window: int | None, tmp_path: Path
+) -> None:
+    (file := tmp_path / "model.gguf").write_bytes(b"GGUF")
+    model = LocalModel(file, Settings(**SMALL | {"context": context}, parallel=2))
+    assert await Agent(model).context_window() == window
+    async with model.kept() as kept:
+        assert await Agent(kept).context_window() == window
 
 
 async def test_conversations_side_by_side_take_a_place_each(gguf: Path) -> None:

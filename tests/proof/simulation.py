@@ -24,7 +24,8 @@ import trio
 import trio._core._run as trio_run
 
 from midstream import Agent, tool
-from midstream.agent import tally
+from midstream.agent import room, tally
+from midstream.agent.summary import ASKED
 from midstream.errors import SessionError
 from midstream.journal import store
 from midstream.journal.database import Row
@@ -62,6 +63,7 @@ class World:
         self.rows: list[Row] = []
         self.effects = Counter[str]()
         self.asked = Counter[str]()
+        self.compacted = 0  # how often faces were told so
         self.said: list[Json] = []  # the messages of the last request
         self.trace: list[str] = []
         self.broken: list[str] = []
@@ -191,9 +193,13 @@ def answer(world: World) -> bytes:
     digest = hashlib.sha256(words.encode()).hexdigest()
     mind = Random(digest)
     asked = sum(any(b["type"] == "tool_use" for b in m["content"]) for m in world.said[-6:])
-    calls = [] if world.calm or asked > 2 else mind.choices(TOOLS, k=mind.randrange(4))
+    sums_up = ASKED in world.said[-1]["content"][-1].get("text", "") and mind.random() < 0.9
+    no_calls = world.calm or asked > 2 or sums_up
+    calls = [] if no_calls else mind.choices(TOOLS, k=mind.randrange(4))
     parts = [thinking(0, f"Hm. {digest[:4]}")]
-    parts += [text(len(parts), *(f"Words {i}, " for i in range(mind.randrange(1, 9))))]
+    said = [f"Words {i}, " for i in range(mind.randrange(1, 9))]
+    # No two summaries are equal: else the same conversation could come twice, and the same calls.
+    parts += [text(len(parts), *([digest] if sums_up else []), *said)]
     numbers = [int(digest[:6], 16) + mind.randrange(2) for _ in calls]
     here = Counter[str]()
     for name, number in zip(calls, numbers, strict=True):
@@ -206,7 +212,7 @@ def answer(world: World) -> bytes:
     reason = ends[-1] if world.calm else mind.choice(ends)
     if reason == "max_tokens":
         parts.append(block(len(parts), {"type": "text", "text": ""}))
-    return start(input=len(words)) + b"".join(parts) + stop(reason)
+    return start(input_tokens=len(words) // 4) + b"".join(parts) + stop(reason)
 
 
 # -- a process ---------------------------------------------------------------------------------
@@ -224,6 +230,7 @@ class Process:
         self.world = world
         self.alive = True
         self.cancelled = False  # the user's cancel has returned
+        self.queued = False  # the user has queued words
         self.net = Net(world)
         self.secrets = Secrets()
         self.session = StoredSession(self, "s", "/")  # type: ignore[arg-type]
@@ -235,7 +242,8 @@ class Process:
             tool(self.book, serial="books", timeout=2.0),
             tool(self.look, effects="read"),
         ]
-        self.agent = Agent(model, tools, thinking=1024, max_turns=6)
+        window = world.chance.choice([None, 600, 1_500, 4_000])
+        self.agent = Agent(model, tools, thinking=1024, max_turns=6, context_window=window)
 
     # -- its tools
 
@@ -299,5 +307,6 @@ def laws(world: World) -> Generator[None]:
         patch.setattr(trio_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
         patch.setattr(store, "in_thread", in_no_thread)
         patch.setattr(tally, "in_thread", in_no_thread)
+        patch.setattr(room, "in_thread", in_no_thread)
         patch.setattr(store, "hold", lambda path: BytesIO())
         yield

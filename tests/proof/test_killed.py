@@ -1,7 +1,7 @@
 """kill -9, at every record of the journal and between them.
 
-The journal of a whole run is cut after each of its records, which is what a dead process leaves.
-Then the conversation goes on from there.
+The journal of a whole run, which is compacted in its middle, is cut after each of its records: that
+is what a dead process leaves. Then the conversation goes on from there.
 """
 
 import signal
@@ -15,7 +15,7 @@ import pytest
 from midstream import tool
 from midstream.journal.database import Row
 from midstream.journal.open_turn import UNKNOWN
-from midstream.journal.records import CallBegan, CallEnded
+from midstream.journal.records import CallBegan, CallEnded, Compacted
 from midstream.journal.store import Journal
 from tests.fakes import Do, provider, says, start, stop, text, thinking, tool_use
 
@@ -34,8 +34,13 @@ def calls(attempt: str) -> list[Any]:
     ]
 
 
+SUMMARY = says("Done: paid 5, paid 5, posted.")
+ANSWERS = [[*calls("a"), Do.CUT], [*calls("b"), stop("tool_use")], SUMMARY, says("Done.")]
+WINDOW = 20  # tokens, which the first turn fills
+
+
 async def whole_run(folder: Path) -> list[Row]:
-    """The records of a run that loses an answer, calls tools, and ends well."""
+    """The records of a run that loses an answer, calls tools, is compacted, and ends well."""
 
     @tool
     async def pay(amount: int) -> str:
@@ -50,12 +55,12 @@ async def whole_run(folder: Path) -> list[Row]:
         return "posted"
 
     journal = Journal(folder / "whole.db")
-    answers = [[*calls("a"), Do.CUT], [*calls("b"), stop("tool_use")], says("Done.")]
-    async with provider(*answers) as world:
-        agent = world.agent([pay, look, post], thinking=1024)
+    async with provider(*ANSWERS) as world:
+        agent = world.agent([pay, look, post], thinking=1024, context_window=WINDOW)
         ended = await agent.run("Go", journal.session("s"))
     assert ended.outcome == "completed"
     assert ended.error is None
+    assert any(isinstance(row.record, Compacted) for row in journal.rows("s"))
     return journal.rows("s")
 
 
@@ -134,7 +139,7 @@ async def post() -> str:
     return "posted"
 
 agent = Agent("anthropic:m", [pay, look, post], api_key="k", base_url=url, thinking=1024,
-              backoff=Backoff(base_s=0.0))
+              backoff=Backoff(base_s=0.0), context_window=20)
 print(agent.run_sync("Go", Journal(database).session("s")).outcome)
 """
 
@@ -148,8 +153,7 @@ async def test_a_process_killed_at_any_write_has_run_no_effect_that_is_not_told(
     for last in range(100):
         log = tmp_path / f"{last}.log"
         journal = Journal(tmp_path / f"{last}.db")
-        answers = [[*calls("a"), Do.CUT], [*calls("b"), stop("tool_use")], says("Done.")]
-        async with provider(*answers, says("x")) as world:
+        async with provider(*ANSWERS, says("x")) as world:
             command = [sys.executable, "-c", VICTIM, str(journal.path), world.url, str(log)]
             died = await anyio.run_process([*command, str(last), when], check=False)
         if died.returncode == 0:

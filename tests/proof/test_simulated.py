@@ -14,7 +14,10 @@ import trio.testing
 
 from midstream import Run
 from midstream.events import (
+    Compacted,
+    CompactionFailed,
     Interrupted,
+    Prompted,
     RunEnded,
     RunEvent,
     TextDelta,
@@ -23,9 +26,11 @@ from midstream.events import (
     TurnDiscarded,
     TurnEnded,
 )
+from midstream.journal import records
 from midstream.journal.session import Session
+from midstream.providers.anthropic_spelling import wire_messages
 from tests.proof.scale import at_scale
-from tests.proof.simulation import TOOLS, Process, World, laws
+from tests.proof.simulation import TOOLS, Json, Process, World, laws
 
 # httpx2 leaves a generator of its own to the garbage collector when a body is not read to its end.
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator 'httpx2:ResourceWarning")
@@ -56,7 +61,7 @@ async def live(world: World) -> None:
         world.full = world.happens(0.05)
         if not process.alive or world.happens(0.1):
             process = Process(world)
-        await one_run(process, f"Question {number}")
+        await one_run(process, None if world.happens(0.1) else f"Question {number}")
     world.calm, world.full = True, False
     process = process if process.alive else Process(world)
     ended = await one_run(process, "And now?")
@@ -70,9 +75,10 @@ async def live(world: World) -> None:
 # -- the user ----------------------------------------------------------------------------------
 
 
-async def one_run(process: Process, words: str) -> RunEnded:
-    world = process.world
-    run = process.agent.run(words, process.session)
+async def one_run(process: Process, words: str | None) -> RunEnded:
+    """Ask, or compact if nothing is said."""
+    world, agent, session = process.world, process.agent, process.session
+    run = agent.run(words, session) if words else agent.compact(session)
     seen: list[RunEvent] = []
     with anyio.move_on_after(LONGEST_S) as patience:
         async with anyio.create_task_group() as tasks:
@@ -87,13 +93,17 @@ async def one_run(process: Process, words: str) -> RunEnded:
     assert run.ended is not None
     if process.alive:
         check_events(world, [each async for each in run.events()])
+        said = [event.text for event in seen if isinstance(event, Prompted)]
+        left = ["And this"] * process.queued
+        world.require([*said, *run.queued] == left, "what is queued is said, or still there")
+    process.queued = False
     return run.ended
 
 
 async def act(process: Process, run: Run, scope: anyio.CancelScope) -> None:
     """What the user does in the middle of a run: mostly nothing."""
     world = process.world
-    doing = world.chance.choice(["nothing", "cancel", "interrupt", "leave", "kill -9"])
+    doing = world.chance.choice(["nothing", "cancel", "interrupt", "queue", "leave", "kill -9"])
     events, patience = run.events(), world.chance.randrange(60)
     async for _ in events:
         if (patience := patience - 1) < 0:
@@ -109,6 +119,10 @@ async def act(process: Process, run: Run, scope: anyio.CancelScope) -> None:
         case "interrupt":
             with suppress(RuntimeError):  # the run is over, and says so
                 run.interrupt("Something else")
+        case "queue":
+            with suppress(RuntimeError):
+                run.queue("And this")
+                process.queued = True
         case "leave":
             scope.cancel()
         case "kill -9":
@@ -135,6 +149,12 @@ def check_events(world: World, events: list[RunEvent]) -> None:
                 shown += event.text
             case TurnDiscarded() | Interrupted() | TurnEnded(stop_reason="refusal"):
                 shown = ""
+            case Compacted(summary):
+                world.require(summary == shown, "what was shown is the summary")
+                world.compacted += 1
+                shown = ""
+            case CompactionFailed():
+                shown = ""
             case TurnEnded():
                 world.require(event.message.text == shown, "what was shown is what was said")
                 shown = ""
@@ -143,9 +163,25 @@ def check_events(world: World, events: list[RunEvent]) -> None:
 
 
 def check_effects(world: World) -> None:
-    """Nothing happened more often than it was asked for, and the model knows of all that did."""
+    """Nothing happened more often than it was asked for, and the model knows of all that did.
+
+    What was compacted it knew when it summed it up.
+    """
+    told, session = told_in(world.said), Session()
+    for row in world.rows:
+        if isinstance(row.record, records.Compacted):
+            told += told_in(wire_messages(session.messages)[0])
+        session.record(row.record)
+    for call, times in world.effects.items():
+        if not call.startswith("look"):
+            world.require(times <= world.asked[call], f"{call} happens as often as it was asked")
+            world.require(times <= told[call], f"{call} is told: {times}, {told[call]}")
+
+
+def told_in(messages: list[Json]) -> Counter[str]:
+    """How often a conversation says that each call has happened."""
     told = Counter[str]()
-    blocks = [block for message in world.said for block in message["content"]]
+    blocks = [block for message in messages for block in message["content"]]
     calls = {b["id"]: f"{b['name']} {b['input']['n']}" for b in blocks if b["type"] == "tool_use"}
     for block in blocks:
         if block["type"] == "tool_result" and not block["content"].startswith("Not started"):
@@ -154,10 +190,7 @@ def check_effects(world: World) -> None:
             for name in TOOLS:
                 if line.startswith(f'- {name}({{"n":'):
                     told[f"{name} {line.partition(':')[2].partition('}')[0]}"] += 1
-    for call, times in world.effects.items():
-        if not call.startswith("look"):
-            world.require(times <= world.asked[call], f"{call} happens as often as it was asked")
-            world.require(times <= told[call], f"{call} is told: {times}, {told[call]}")
+    return told
 
 
 # -- the worlds --------------------------------------------------------------------------------
@@ -165,11 +198,14 @@ def check_effects(world: World) -> None:
 
 def test_in_no_world_a_promise_is_broken(record_property: Record) -> None:
     chosen = os.environ.get("MIDSTREAM_SEED")
-    effects = 0
+    effects = compacted = 0
     for seed in [int(chosen)] if chosen else SEEDS:
-        effects += simulated(seed).effects.total()
+        world = simulated(seed)
+        effects += world.effects.total()
+        compacted += world.compacted
     record_property("worlds from a seed, no promise broken in any", len(SEEDS))
     record_property("calls of tools in them", effects)
+    record_property("compactions in them", compacted)
 
 
 def test_a_seed_is_a_world_that_can_be_had_again() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from midstream.errors import MidstreamError
-from midstream.events import StreamEvent
 from midstream.messages import Block
 from midstream.providers.provider import Decoder
+from midstream.stream import StreamEvent
 from midstream.turn.turn import SealedCall, Turn
 from midstream.wire.sse import SseDecoder, SseRecord
 

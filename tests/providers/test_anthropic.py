@@ -8,7 +8,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from midstream.errors import MidstreamError, ProtocolError, ProviderError
-from midstream.events import (
+from midstream.events import TextDelta, ThinkingDelta, ToolCallStarted, ToolInputDelta
+from midstream.messages import Block, Opaque, StopReason, Text, Thinking, ToolCall, Usage
+from midstream.providers.anthropic import AnthropicDecoder
+from midstream.stream import (
     BlockEnded,
     BlockStarted,
     HandedOver,
@@ -18,15 +21,9 @@ from midstream.events import (
     ResponseStopped,
     StreamEvent,
     TextCited,
-    TextDelta,
-    ThinkingDelta,
     ThinkingSigned,
-    ToolCallStarted,
-    ToolInputDelta,
     UsageCounted,
 )
-from midstream.messages import Block, Opaque, StopReason, Text, Thinking, ToolCall, Usage
-from midstream.providers.anthropic import AnthropicDecoder
 from midstream.turn.turn import Turn
 from midstream.wire.sse import SseDecoder, SseRecord
 

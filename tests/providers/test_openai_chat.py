@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from midstream.errors import ProtocolError, ProviderError, StreamInterrupted
-from midstream.events import (
+from midstream.events import TextDelta, ThinkingDelta, ToolCallStarted, ToolInputDelta
+from midstream.messages import Opaque, StopReason, Text, Thinking, ToolCall, Usage
+from midstream.providers import openai_chat_calls
+from midstream.providers.openai_chat import FAILURES, REASONS, ChatDecoder
+from midstream.providers.openai_chat_wire import passed_over
+from midstream.stream import (
     BlockEnded,
     BlockStarted,
     ResponseEnded,
@@ -17,15 +22,7 @@ from midstream.events import (
     ResponseStopped,
     StreamEvent,
     TextCited,
-    TextDelta,
-    ThinkingDelta,
-    ToolCallStarted,
-    ToolInputDelta,
 )
-from midstream.messages import Opaque, StopReason, Text, Thinking, ToolCall, Usage
-from midstream.providers import openai_chat_calls
-from midstream.providers.openai_chat import FAILURES, REASONS, ChatDecoder
-from midstream.providers.openai_chat_wire import passed_over
 from midstream.wire.json import read_object
 from tests.providers.reading import Named, Played, as_bytes, present, read, record
 

@@ -11,7 +11,12 @@ from openai.types.responses.response_output_item import ResponseOutputItem
 from openai.types.responses.response_stream_event import ResponseStreamEvent
 
 from midstream.errors import ProtocolError, ProviderError, StreamInterrupted
-from midstream.events import (
+from midstream.events import TextDelta, ThinkingDelta, ToolCallStarted, ToolInputDelta
+from midstream.messages import Opaque, StopReason, Text, Thinking, ToolCall, Usage
+from midstream.providers.openai_responses import INCOMPLETE, ResponsesDecoder
+from midstream.providers.openai_responses_items import ASKING, Item
+from midstream.providers.openai_responses_wire import KNOWN, PASSED, passed_over
+from midstream.stream import (
     BlockEnded,
     BlockStarted,
     OpaqueArrived,
@@ -20,16 +25,8 @@ from midstream.events import (
     ResponseStopped,
     StreamEvent,
     TextCited,
-    TextDelta,
-    ThinkingDelta,
-    ToolCallStarted,
-    ToolInputDelta,
     UsageCounted,
 )
-from midstream.messages import Opaque, StopReason, Text, Thinking, ToolCall, Usage
-from midstream.providers.openai_responses import INCOMPLETE, ResponsesDecoder
-from midstream.providers.openai_responses_items import ASKING, Item
-from midstream.providers.openai_responses_wire import KNOWN, PASSED, passed_over
 from tests.providers.reading import Named, Played, present, record
 
 Json = dict[str, Any]

@@ -9,20 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from midstream.events import (
+from midstream.events import TextDelta, ToolCallStarted, ToolInputDelta
+from midstream.messages import StopReason, Text, ToolCall, Usage
+from midstream.providers.anthropic import AnthropicDecoder
+from midstream.providers.anthropic_wire import passed_over
+from midstream.stream import (
     BlockEnded,
     HandedOver,
     ResponseEnded,
     ResponseStarted,
     ResponseStopped,
-    TextDelta,
-    ToolCallStarted,
-    ToolInputDelta,
     UsageCounted,
 )
-from midstream.messages import StopReason, Text, ToolCall, Usage
-from midstream.providers.anthropic import AnthropicDecoder
-from midstream.providers.anthropic_wire import passed_over
 from midstream.turn.explain import Explainer
 from midstream.turn.explained import (
     CallStory,

@@ -1,9 +1,11 @@
-"""What a turn cost."""
+"""What a turn cost, and what a model can hold."""
+
+from typing import Any
 
 import pytest
 
 from midstream.messages import Usage
-from midstream.turn.price import cost_usd, load_prices
+from midstream.turn.price import context_window, cost_usd, load_prices
 
 SONNET = "claude-sonnet-4-5"  # 3 $ a million tokens in, 15 $ out, 0.30 $ cached, 3.75 $ to cache
 
@@ -34,3 +36,19 @@ def test_an_unknown_provider_has_no_price() -> None:
 
 def test_the_lists_can_be_loaded_beforehand() -> None:
     load_prices()
+
+
+WINDOWS: list[Any] = [
+    pytest.param("anthropic", "claude-sonnet-4-5-20250929", 200_000, id="by a dated name"),
+    pytest.param("openai-chat", "gpt-4o", 128_000, id="by another name of the provider"),
+    pytest.param("openai", "davinci", None, id="not listed"),
+    pytest.param("openai", "my-own-model", None, id="an unknown model"),
+    pytest.param("my-own-server", "gpt-4o", None, id="an unknown provider"),
+]
+
+
+@pytest.mark.parametrize(("provider", "model", "tokens"), WINDOWS)
+def test_the_lists_know_what_a_model_can_hold(
+    provider: str, model: str, tokens: int | None
+) -> None:
+    assert context_window(provider, model) == tokens

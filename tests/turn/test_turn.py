@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midstream.errors import ProtocolError, StreamInterrupted
-from midstream.events import (
+from midstream.events import TextDelta, ThinkingDelta, ToolCallStarted, ToolInputDelta
+from midstream.journal.open_turn import OpenTurn
+from midstream.journal.records import Wrote
+from midstream.messages import Block, Opaque, StopReason, Text, Thinking, ToolCall, Usage
+from midstream.stream import (
     BlockEnded,
     BlockStarted,
     HandedOver,
@@ -20,16 +24,9 @@ from midstream.events import (
     ResponseStopped,
     StreamEvent,
     TextCited,
-    TextDelta,
-    ThinkingDelta,
     ThinkingSigned,
-    ToolCallStarted,
-    ToolInputDelta,
     UsageCounted,
 )
-from midstream.journal.open_turn import OpenTurn
-from midstream.journal.records import Wrote
-from midstream.messages import Block, Opaque, StopReason, Text, Thinking, ToolCall, Usage
 from midstream.turn.block import Kind
 from midstream.turn.turn import NEXT, SealedCall, State, Turn
 

@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 import anyio
 
-from midstream.agent.plan import Plan
+from midstream.agent.plan import Compaction, Plan
+from midstream.agent.prompt import Prompt, parts_of
+from midstream.agent.room import window_of
 from midstream.agent.run import Run
 from midstream.errors import ConfigurationError
 from midstream.events import RunEnded
@@ -35,6 +37,10 @@ class Agent:
         max_cost: in US dollars; once so much is spent no further request is made.
         permissions: rules on what may run unasked. Its runs share them, and what `run.allow` adds;
             None: only what tools say of themselves counts, and each run keeps its own additions.
+        context_window: the tokens that a conversation with the model may have, answers included,
+            where the model is none that midstream knows.
+        compact_at: once so large a part of them is taken, the model is asked for a summary, with
+            which it goes on. None: never.
         cache: how long what a request repeats is kept by the provider, where it must be asked to
             (Anthropic): the next turn then reads it at a tenth of the price. None: not at all.
         api_key, base_url: else from the environment, such as ANTHROPIC_API_KEY.
@@ -59,6 +65,8 @@ class Agent:
         *,
         max_cost: float | None = None,
         permissions: Permissions | None = None,
+        context_window: int | None = None,
+        compact_at: float | None = 0.85,
         cache: Literal["5m", "1h"] | None = "5m",
         api_key: str | None = None,
         base_url: str | None = None,
@@ -76,6 +84,10 @@ class Agent:
                 raise ConfigurationError("limits such as max_turns must be at least 1")
         if max_cost is not None and not max_cost > 0:
             raise ConfigurationError("max_cost is in US dollars, and more than 0")
+        if context_window is not None and context_window < 1:
+            raise ConfigurationError("context_window is in tokens, and at least 1")
+        if compact_at is not None and not 0 < compact_at <= 1:
+            raise ConfigurationError("compact_at is a part of the context window, such as 0.85")
         if byte_timeout <= 0 or event_timeout <= 0:
             raise ConfigurationError("timeouts are in seconds, and more than 0")
         patience = patience or Patience(byte_timeout=byte_timeout, event_timeout=event_timeout)
@@ -105,15 +117,35 @@ class Agent:
             max_arguments,
             max_cost,
             permissions,
+            context_window,
+            compact_at,
         )
 
-    def run(self, prompt: str, session: Session | None = None) -> Run:
-        """A run that answers `prompt`, going on with `session` or beginning a new one."""
-        if not prompt.strip():
-            raise ValueError("the prompt is empty")
-        return Run(self._plan, clean(prompt), session or Session())
+    def run(self, prompt: Prompt, session: Session | None = None) -> Run:
+        """A run that answers `prompt`, going on with `session` or beginning a new one.
 
-    def run_sync(self, prompt: str, session: Session | None = None) -> RunEnded:
+        Args:
+            prompt: text, or a list of texts and Images.
+        """
+        if not (said := parts_of(prompt)):
+            raise ValueError("the prompt is empty")
+        return Run(self._plan, said, session or Session())
+
+    def compact(self, session: Session, words: str = "") -> Run:
+        """A run that has the model sum up what was said, and go on with the summary in its place.
+
+        It fails where nothing was said, or no summary comes; the conversation is then as it was.
+
+        Args:
+            words: what the summary is to keep in mind, such as "keep the names of the tests".
+        """
+        return Run(self._plan, Compaction(clean(words)), session)
+
+    async def context_window(self) -> int | None:
+        """The tokens that a conversation may have, answers included, or None if it is unknown."""
+        return await window_of(self._plan)
+
+    def run_sync(self, prompt: Prompt, session: Session | None = None) -> RunEnded:
         """`await agent.run(…)` for programs that are not asynchronous."""
 
         async def wait() -> RunEnded:

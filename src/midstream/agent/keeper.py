@@ -20,6 +20,7 @@ from midstream.journal.records import (
     CallBegan,
     CallEnded,
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
@@ -28,7 +29,7 @@ from midstream.journal.records import (
     untold,
 )
 from midstream.journal.session import Session
-from midstream.messages import Message, ToolCall, ToolResult, Usage
+from midstream.messages import Image, Message, Parts, Text, ToolCall, ToolResult, Usage
 from midstream.tools.approvals import Answer
 from midstream.turn.turn import Turn
 
@@ -67,8 +68,8 @@ class Keeper:
 
     # -- what is recorded ----------------------------------------------------------------------
 
-    def prompted(self, words: str) -> None:
-        self._soon(self._session.prompt(words))
+    def prompted(self, said: Parts) -> None:
+        self._soon(self._session.prompt(said))
 
     def began(self, attempt: int, turn: Turn, model: str) -> None:
         self._turn = turn
@@ -108,9 +109,12 @@ class Keeper:
         self._turn = None
         await self._now(Discarded(self.number, 0, "refusal", usage), *untold(effects))
 
-    def interrupted(self, words: str | None) -> None:
+    def interrupted(self, said: Parts) -> None:
         """Recorded together with the turn that it settles, which follows."""
-        self._session.record(Interrupted(self.number, words))
+        words = [part.text for part in said if isinstance(part, Text)]
+        pictures = tuple(part for part in said if isinstance(part, Image))
+        instead = "\n\n".join(words) if said else None
+        self._session.record(Interrupted(self.number, instead, pictures))
 
     async def committed(
         self,
@@ -133,6 +137,12 @@ class Keeper:
         costs = astuple(figures)
         turn = Committed(self.number, message, answer, not stop, told, stop, *costs)
         await self._now(turn, *([] if told else told_of))
+
+    async def compacted(
+        self, summary: str, message: Message, usage: Usage, cost_usd: float | None
+    ) -> None:
+        """Have a message stand for all that was said before."""
+        await self._now(Compacted(self.number, summary, message, usage, cost_usd))
 
     async def ended(self, outcome: str, error: RunError | None, effects: Sequence[str]) -> None:
         """Record the end of the run, and what its calls did that is not in the conversation."""

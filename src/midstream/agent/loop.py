@@ -5,7 +5,6 @@ attempts, `_attempt` one request and its answer. A run is stopped through one ca
 always around exactly one turn; what was shown is then settled and kept.
 """
 
-import random
 from collections.abc import Sequence
 from itertools import count
 
@@ -13,19 +12,21 @@ import anyio
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
+from midstream.agent.attempts import Attempts
+from midstream.agent.compact import Compactor
+from midstream.agent.ending import PAUSES, End, ending, may_go_on
 from midstream.agent.keeper import Keeper
-from midstream.agent.plan import Plan
+from midstream.agent.plan import Compaction, Plan
+from midstream.agent.prompt import joined
 from midstream.agent.tally import (
     Clock,
     Tally,
     calls_of,
     check_price,
-    has_opaque,
     is_spent,
     kept,
     know_prices,
     price_usd,
-    reason,
     run_error,
 )
 from midstream.errors import MidstreamError
@@ -33,27 +34,22 @@ from midstream.events import (
     Event,
     Interrupted,
     Outcome,
-    Retrying,
+    Prompted,
     RunEnded,
     RunError,
     RunStarted,
     ToolCallReady,
-    TurnDiscarded,
     TurnEnded,
     TurnStarted,
 )
 from midstream.feed import Feed
 from midstream.journal.session import Session
-from midstream.messages import StopReason, ToolCall
+from midstream.messages import Parts, StopReason, words_of
 from midstream.models.model import Connection
 from midstream.tools.approvals import Approvals
 from midstream.tools.call import Bench
 from midstream.tools.calls import ToolCalls
 from midstream.turn.turn import SealedCall, Turn
-
-MAX_PAUSES = 10  # a server tool that pauses more often in a row is not getting anywhere
-
-End = tuple[Outcome, RunError | None]
 
 
 class Loop:
@@ -74,7 +70,9 @@ class Loop:
         self.approvals = Approvals(plan.permissions, feed.emit, keeper.approved, attended)
         keep = (keeper.call_began, keeper.call_ended)
         self._bench = Bench(plan.tools, tasks, slots, feed.emit, self.approvals, *keep)
-        self._tally = Tally()
+        tally = self._tally = Tally()
+        self._attempts = Attempts(plan, keeper, feed, tally)
+        self._compactor = Compactor(plan, session, keeper, feed, tally)
         self._last = plan.max_turns  # the last turn that may be; new words give as many again
         self._pauses = 0
         self._turn = Turn()
@@ -82,7 +80,8 @@ class Loop:
         self._calls = ToolCalls(self._bench, "")
         self._scope = anyio.CancelScope()
         self._cancelled = False
-        self._words: list[str] = []
+        self._words: list[Parts] = []
+        self.queued: list[Parts] = []  # to be said at the end of the turn
 
     # -- from outside --------------------------------------------------------------------------
 
@@ -91,10 +90,14 @@ class Loop:
         self._cancelled = True
         self._stop("cancelled by the user")
 
-    def interrupt(self, words: str) -> None:
+    def interrupt(self, said: Parts) -> None:
         """Stop the turn, keep what was shown, and go on with the user's new words."""
-        self._words.append(words)
+        self._words.append(said)
         self._stop("interrupted by the user")
+
+    def queue(self, said: Parts) -> None:
+        """Say this to the model once the turn under way is part of the conversation."""
+        self.queued.append(said)
 
     def _stop(self, why: str) -> None:
         self._calls.stop(why)
@@ -102,7 +105,7 @@ class Loop:
 
     # -- the run -------------------------------------------------------------------------------
 
-    async def drive(self, prompt: str) -> None:
+    async def drive(self, asked: Parts | Compaction) -> None:
         """Run to the end. The last event is always RunEnded; then the feed is closed."""
         end: End = ("failed", RunError("internal_error", "a bug in midstream: see the exception"))
         self._feed.emit(RunStarted(self._session.id, self._plan.model.name))
@@ -110,7 +113,7 @@ class Loop:
             try:
                 async with self._keeper.at_work():
                     try:
-                        end = await self._answer(prompt)
+                        end = await self._answer(asked)
                     finally:
                         await self._give_up(*end)
             except MidstreamError as error:
@@ -118,38 +121,59 @@ class Loop:
             finally:
                 self._end(*end)
 
-    async def _answer(self, prompt: str) -> End:
-        self._keeper.prompted(prompt)
+    async def _answer(self, asked: Parts | Compaction) -> End:
+        compaction = asked if isinstance(asked, Compaction) else None
+        if not isinstance(asked, Compaction):
+            self._keeper.prompted(asked)
         try:
             await check_price(self._plan)
             async with self._plan.model.connect() as connection:
-                return await self._turns(connection)
+                return await self._turns(connection, compaction)
         except MidstreamError as error:
             return "failed", run_error(error)
 
-    async def _turns(self, connection: Connection) -> End:
-        while self._keeper.number < self._last:
-            if await is_spent(self._plan, self._tally):
+    async def _turns(self, connection: Connection, compaction: Compaction | None) -> End:
+        """Turn after turn; before them the compaction, if that is what was asked for."""
+        while True:
+            end = None if compaction else await self._at_limit()
+            if end := end or await self._step(connection, compaction):
                 self.over = True
-                return "max_cost", None
-            self._keeper.number += 1
-            end: End | None = None
-            with anyio.CancelScope() as self._scope:
-                if self._cancelled or self._words:
-                    self._scope.cancel()
+                return end
+            compaction = None
+
+    async def _at_limit(self) -> End | None:
+        if await is_spent(self._plan, self._tally):
+            return "max_cost", None
+        self._take_queued()
+        return ("max_turns", None) if self._keeper.number >= self._last else None
+
+    async def _step(self, connection: Connection, compaction: Compaction | None) -> End | None:
+        """A turn or a compaction, however it ends. Returns how the run ends with it, if it does."""
+        self._keeper.number += compaction is None
+        end: End | None = None
+        with anyio.CancelScope() as self._scope:
+            if self._cancelled or self._words:
+                self._scope.cancel()
+            if compaction:
+                self._turn = await self._compactor.compact(connection, compaction.words)
+                end = "completed", None
+            else:
                 end = await self._whole_turn(connection)
-            if self._scope.cancelled_caught:
+        if self._scope.cancelled_caught:
+            if not compaction:
                 await self._settle()
-            if self._words and not self._cancelled:
-                self._take_words()
-            elif end or self._cancelled:
-                self.over = True
-                return end or ("cancelled", None)
-        self.over = True
-        return "max_turns", None
+            if self._cancelled:
+                self._feed.emit(Interrupted(None))
+        if self._words and not self._cancelled:
+            self._take_words()
+            return None
+        if self._cancelled:
+            return end or ("cancelled", None)
+        return None if end and self.queued and may_go_on(end, self._turn) else end
 
     def _end(self, outcome: Outcome, error: RunError | None) -> None:
-        text, turns = self._turn.settled().text, self._keeper.number
+        # Of an answer that was refused, nothing is the run's.
+        text, turns = kept(self._turn, self._turn.settled()).text, self._keeper.number
         self.ended = self._tally.run_ended(outcome, text, turns, error or self._keeper.trouble)
         self._feed.emit(self.ended)
         self._feed.close()
@@ -162,11 +186,15 @@ class Loop:
         self._turn, self._clock = Turn(), Clock(0.0)
         self._calls = ToolCalls(self._bench, f"{self._session.id}/{self._session.count}")
         await anyio.lowlevel.checkpoint()
+        if await self._compactor.when_full(connection) and await is_spent(self._plan, self._tally):
+            return "max_cost", None
         for attempt in count(1):
             try:
                 await self._attempt(connection, attempt)
             except MidstreamError as error:
-                await self._discard(attempt, error)
+                lost, self._turn, self._clock = self._turn, Turn(), Clock(0.0)
+                self._calls.discard()
+                await self._attempts.after(lost, attempt, error)
                 if await is_spent(self._plan, self._tally):
                     return "max_cost", None
             else:
@@ -199,24 +227,6 @@ class Loop:
                 self._feed.emit(ToolCallReady(each.call.id, each.call.name, each.call.input))
             self._calls.start(each.call, each.problem)
 
-    async def _discard(self, attempt: int, error: MidstreamError) -> None:
-        """Throw the attempt away, and wait until it may be made again.
-
-        Raises:
-            MidstreamError: `error`, when there is no sense in asking again.
-        """
-        lost, self._turn, self._clock = self._turn, Turn(), Clock(0.0)
-        self._tally.lose(lost)
-        self._calls.discard()
-        why = reason(error)
-        self._feed.emit(TurnDiscarded(self._keeper.number, attempt, why))
-        self._keeper.discarded(attempt, why, lost.usage)
-        delay = self._plan.backoff.delay_s(attempt, error, random.random())
-        if delay is None:
-            raise error
-        self._feed.emit(Retrying(attempt + 1, delay, why))
-        await anyio.sleep(delay)
-
     async def _commit(self) -> End | None:
         """Wait for the calls, then make the turn part of the conversation: all of it at once."""
         turn = self._turn
@@ -236,31 +246,8 @@ class Loop:
             self._calls = ToolCalls(self._bench, "")
         told = (turn.usage, price, figures.ttft, figures.overlap, message)
         self._feed.emit(TurnEnded(self._keeper.number, turn.stop, *told))
-        return self._next(calls)
-
-    def _next(self, calls: Sequence[ToolCall]) -> End | None:
-        """How the run ends with this turn, or None if it goes on."""
-        if calls:
-            self._pauses = 0
-            return None
-        match self._turn.stop:
-            case StopReason.PAUSE_TURN | StopReason.COMPACTION:
-                self._pauses += 1
-                return None if self._pauses <= MAX_PAUSES else ("max_turns", None)
-            case StopReason.REFUSAL:
-                words = self._turn.stop_detail or "the model refused to answer"
-                self._turn = Turn()  # the refused part is not the run's answer either
-                return "refusal", RunError("refusal", words)
-            case StopReason.MAX_TOKENS | StopReason.CONTEXT_WINDOW:
-                return "max_tokens", None
-            case StopReason.UNKNOWN:
-                words = f"the provider stopped for an unknown reason: {self._turn.stop_word}"
-                return "failed", RunError("unknown_stop", words)
-            case StopReason.TOOL_USE if has_opaque(self._turn.message()):
-                words = "the model asked for a tool in a way that midstream does not know"
-                return "failed", RunError("unknown_call", words)
-            case StopReason.END_TURN | StopReason.STOP_SEQUENCE | StopReason.TOOL_USE:
-                return "completed", None
+        self._pauses = 0 if calls or turn.stop not in PAUSES else self._pauses + 1
+        return ending(turn, calls, self._pauses)
 
     # -- when it is stopped --------------------------------------------------------------------
 
@@ -274,18 +261,25 @@ class Loop:
         # The stream was left before it said what it cost, so that its price is not known.
         figures = self._clock.figures(self._turn.usage, None, self._calls)
         self._tally.count(figures, self._turn)
-        words = None if self._cancelled else "\n\n".join(self._words)
-        self._keeper.interrupted(words)
+        self._keeper.interrupted(() if self._cancelled else joined(self._words))
         await self._keeper.committed(message, results, effects, figures)
         self._calls = ToolCalls(self._bench, "")
-        if self._cancelled:
-            self._feed.emit(Interrupted(None))
 
     def _take_words(self) -> None:
-        words, self._words = "\n\n".join(self._words), []
+        said, self._words = joined(self._words), []
         self._last = self._keeper.number + self._plan.max_turns
-        self._feed.emit(Interrupted(words))
-        self._keeper.prompted(words)
+        self._feed.emit(Interrupted(words_of(said)))
+        self._keeper.prompted(said)
+
+    def _take_queued(self) -> None:
+        """Say what was queued; not while other words wait for their answer, nor in a pause."""
+        if self._session.asked or self._cancelled or self._words or self._pauses:
+            return
+        while self.queued:
+            said = self.queued.pop(0)
+            self._last = self._keeper.number + self._plan.max_turns
+            self._feed.emit(Prompted(words_of(said)))
+            self._keeper.prompted(said)
 
     async def _give_up(self, outcome: Outcome, error: RunError | None) -> None:
         """Stop what still runs. Nothing of an open turn is kept, but its tools did run."""

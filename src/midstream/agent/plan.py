@@ -9,6 +9,12 @@ from midstream.tools.tool import Tool
 from midstream.turn.retry import Backoff
 
 
+class Compaction(Struct, frozen=True):
+    """What a run is asked for that is to compact its session. `words`: what to keep in mind."""
+
+    words: str = ""
+
+
 class Plan(Struct, frozen=True):
     """An agent's settings, as its loop needs them.
 
@@ -17,6 +23,8 @@ class Plan(Struct, frozen=True):
         max_arguments: the most characters that one call's arguments may have.
         max_cost: in US dollars; no turn begins once so much is spent.
         permissions: shared by all runs; None gives each run its own.
+        context_window: the model's, in tokens, where it is not to be looked up.
+        compact_at: the part of the context window that may be full before it is compacted.
     """
 
     model: Model
@@ -28,3 +36,5 @@ class Plan(Struct, frozen=True):
     max_arguments: int
     max_cost: float | None = None
     permissions: Permissions | None = None
+    context_window: int | None = None
+    compact_at: float | None = None

@@ -9,12 +9,13 @@ from typing import Any
 import anyio
 
 from midstream.agent.loop import Loop
-from midstream.agent.plan import Plan
+from midstream.agent.plan import Compaction, Plan
+from midstream.agent.prompt import Prompt, parts_of, prompt_of
 from midstream.concurrency import task_group
 from midstream.events import ApprovalRequested, Outcome, RunEnded, RunEvent
 from midstream.feed import Feed, FeedReader
 from midstream.journal.session import Session
-from midstream.messages import Usage
+from midstream.messages import Parts, Usage, words_of
 from midstream.tools.approvals import NOBODY, USER, Answer, Approvals
 from midstream.tools.permissions import Rule
 from midstream.wire.json import clean
@@ -33,11 +34,11 @@ class Run(AsyncIterator[RunEvent]):
     stopped and awaited, and what was shown is kept in the session.
     """
 
-    def __init__(self, plan: Plan, prompt: str, session: Session) -> None:
+    def __init__(self, plan: Plan, asked: Parts | Compaction, session: Session) -> None:
         self.id = uuid.uuid4().hex
         self.session = session
         self._plan = plan
-        self._prompt = prompt
+        self._asked = asked
         self._loop: Loop | None = None
         self._feed: Feed | None = None
         self._reader: FeedReader | None = None
@@ -69,7 +70,7 @@ class Run(AsyncIterator[RunEvent]):
         self._reader = feed.reader()
         async with task_group() as tasks:
             self._loop = Loop(self._plan, self.session, feed, tasks, self._attended)
-            tasks.start_soon(self._loop.drive, self._prompt)
+            tasks.start_soon(self._loop.drive, self._asked)
             try:
                 yield
             finally:
@@ -119,13 +120,39 @@ class Run(AsyncIterator[RunEvent]):
         """Stop the run. Its last event comes once everything is settled."""
         self._running_loop().cancel()
 
-    def interrupt(self, text: str) -> None:
+    def interrupt(self, prompt: Prompt) -> None:
         """Stop the turn, keep what was shown of it, and go on with the user's new words."""
-        if not text.strip():
+        if not (said := parts_of(prompt)):
             raise ValueError("there are no words to go on with; run.cancel() stops the run")
-        if self._running_loop().over or self._running_loop().ended:
+        self._taking_words().interrupt(said)
+
+    def queue(self, prompt: Prompt) -> None:
+        """Say this at the end of the turn under way, when its tools are done; `prompted` tells.
+
+        The run then goes on, also where it would have ended. What was not said when it is over
+        stays in `queued`: it was cancelled, failed, or reached a limit.
+        """
+        if not (said := parts_of(prompt)):
+            raise ValueError("there are no words to queue")
+        self._taking_words().queue(said)
+
+    @property
+    def queued(self) -> tuple[str, ...]:
+        """What waits to be said, in words."""
+        return tuple(map(words_of, self._loop.queued)) if self._loop else ()
+
+    def unqueue(self) -> tuple[Prompt, ...]:
+        """Take back what waits to be said."""
+        taken: list[Parts] = []
+        if self._loop:
+            taken, self._loop.queued = self._loop.queued, []
+        return tuple(map(prompt_of, taken))
+
+    def _taking_words(self) -> Loop:
+        loop = self._running_loop()
+        if loop.over or loop.ended:
             raise RuntimeError("the run has ended; agent.run(text, session=run.session) goes on")
-        self._running_loop().interrupt(clean(text))
+        return loop
 
     def _running_loop(self) -> Loop:
         if self._loop is None:

@@ -12,6 +12,7 @@ from midstream.concurrency import in_thread
 from midstream.errors import (
     ConfigurationError,
     MidstreamError,
+    NotCompacted,
     ProviderError,
     SessionError,
     StreamError,
@@ -111,6 +112,14 @@ class Tally:
         if figures.usage != NOTHING:
             self._costs.append(figures.cost_usd)
         self.silent = turn.state is State.ENDED and not turn.usage.output_tokens
+        self.unpaid.append((turn.model, turn.usage))
+
+    def compacted(self, turn: Turn, cost_usd: float | None) -> None:
+        """Add a summary, which is no turn of the run's."""
+        self.usage += turn.usage
+        if turn.usage != NOTHING:
+            self._costs.append(cost_usd)
+        self.silent = not turn.usage.output_tokens
         self.unpaid.append((turn.model, turn.usage))
 
     def lose(self, turn: Turn) -> None:
@@ -217,5 +226,7 @@ def run_error(error: MidstreamError) -> RunError:
             return RunError(kind, str(error), status, request_id)
         case StreamError(kind=kind) | SessionError(kind=kind):
             return RunError(kind, str(error))
+        case NotCompacted():
+            return RunError("not_compacted", str(error))
         case _:
             return RunError("configuration_error", str(error))

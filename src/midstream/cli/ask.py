@@ -158,6 +158,13 @@ class RuleText(click.ParamType["Rule"]):
     metavar="TOKENS",
     help="A budget, or 'adaptive'.",
 )
+@click.option(
+    "--context-window",
+    type=click.IntRange(1),
+    envvar="MIDSTREAM_CONTEXT_WINDOW",
+    metavar="TOKENS",
+    help="Of a model that is not listed.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option("-V", "--version", is_flag=True, help="Show the version and exit.")
 def command(
@@ -180,18 +187,16 @@ def command(
     max_tokens: int,
     max_cost: float | None,
     thinking: int | Literal["adaptive"] | None,
+    context_window: int | None,
     debug: bool,
     version: bool,
 ) -> int:
     """Answer PROMPT, or what is piped in, or both. Each tool starts while the model still talks."""
-    from midstream.cli.config import OF_THE_FOLDER, folder_settings
     from midstream.cli.going_on import session_for
     from midstream.cli.grants import Grants
     from midstream.cli.play import Question, play
 
-    source = click.get_current_context().get_parameter_source("model")
-    if source is ParameterSource.DEFAULT_MAP and folder_settings():
-        click.echo(f"midstream: {OF_THE_FOLDER} is used; the model is {model}", err=True)
+    tell_of_the_folders(model)
     question = Question(
         words(prompt),
         default_model(base_url) if model is None else valid(model),
@@ -202,10 +207,20 @@ def command(
         max_tokens,
         max_cost,
         thinking,
+        context_window,
         session_for(latest, resume, no_session),
         Grants(tools, allow, deny, yes, not no_workspace, add_dirs),
     )
     return play(question)
+
+
+def tell_of_the_folders(model: str | None) -> None:
+    """Say it where a folder's file, which may be a stranger's, has chosen the model."""
+    from midstream.cli.config import OF_THE_FOLDER, folder_settings
+
+    source = click.get_current_context().get_parameter_source("model")
+    if source is ParameterSource.DEFAULT_MAP and folder_settings():
+        click.echo(f"midstream: {OF_THE_FOLDER} is used; the model is {model}", err=True)
 
 
 def valid(argument: str) -> str:

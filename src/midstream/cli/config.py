@@ -39,6 +39,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     max_tokens: AtLeastOne | None = None
     max_cost: Annotated[float, Meta(gt=0)] | None = None
     thinking: int | str | None = None
+    context_window: AtLeastOne | None = None
     deny: tuple[str, ...] = ()
 
 

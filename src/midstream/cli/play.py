@@ -48,6 +48,7 @@ class Question(Struct, frozen=True):
     max_tokens: int
     max_cost: float | None
     thinking: int | Literal["adaptive"] | None
+    context_window: int | None
     session: Session
     grants: Grants
 
@@ -100,6 +101,7 @@ def play(question: Question) -> int:
             question.thinking,
             max_cost=question.max_cost,
             permissions=granted(question.grants, tools),
+            context_window=question.context_window,
         )
         run = agent.run(question.prompt, question.session)
         with leaving() as signals:

@@ -6,7 +6,10 @@ import unicodedata
 
 import msgspec
 
-from midstream.events import (
+from midstream.events import TextDelta, ThinkingDelta, ToolCallStarted, ToolInputDelta, snake
+from midstream.faces.plain import printable
+from midstream.messages import StopReason, Usage
+from midstream.stream import (
     BlockEnded,
     BlockStarted,
     HandedOver,
@@ -16,16 +19,9 @@ from midstream.events import (
     ResponseStopped,
     StreamEvent,
     TextCited,
-    TextDelta,
-    ThinkingDelta,
     ThinkingSigned,
-    ToolCallStarted,
-    ToolInputDelta,
     UsageCounted,
-    snake,
 )
-from midstream.faces.plain import printable
-from midstream.messages import StopReason, Usage
 from midstream.turn.explained import CallStory, Doubt, Explained, Trouble, Verdict
 from midstream.turn.turn import SealedCall
 

@@ -1,6 +1,8 @@
 """The figures of a run in one line: first token, speed, tokens, cost, hidden tool time."""
 
 from midstream.events import (
+    Compacted,
+    CompactionStarted,
     RunEnded,
     RunEvent,
     TextDelta,
@@ -30,12 +32,12 @@ class Figures:
 
     def see(self, event: RunEvent) -> None:
         match event:
-            case TurnStarted():
+            case TurnStarted() | CompactionStarted():
                 self._first = None
             case TextDelta() | ThinkingDelta() | ToolCallStarted() | ToolInputDelta():
                 self._last = event.t
                 self._first = event.t if self._first is None else self._first
-            case TurnEnded(usage=usage) if self._first is not None:
+            case TurnEnded(usage=usage) | Compacted(usage=usage) if self._first is not None:
                 self._streamed_s += self._last - self._first
                 self._tokens += usage.output_tokens
             case _:

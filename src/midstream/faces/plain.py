@@ -9,7 +9,11 @@ from msgspec import Struct
 from midstream.events import (
     ApprovalGiven,
     ApprovalRequested,
+    Compacted,
+    CompactionFailed,
+    CompactionStarted,
     Interrupted,
+    Prompted,
     Retrying,
     RunEnded,
     RunError,
@@ -36,6 +40,18 @@ UNPRINTABLE = re.compile(
 )
 # In JSON these are allowed as they are, but not on a terminal, nor where they end lines.
 SPELLED_OUT = re.compile(f"{UNPRINTABLE.pattern[:-1]}\u2028\u2029]")
+# What is told by one line beside the answer, and nothing else.
+InALine = (
+    ToolStarted
+    | ToolProgress
+    | ApprovalRequested
+    | Retrying
+    | Interrupted
+    | Prompted
+    | CompactionStarted
+    | Compacted
+    | CompactionFailed
+)
 LONGEST_PREVIEW = 60
 LONGEST_ERROR = 300  # what is true of a call that failed is worth several lines
 
@@ -112,44 +128,64 @@ class PlainText:
         self._line_open = False  # the answer's last line has not ended
         self._interrupted = False  # …or was broken off by a line beside it
         self._thinking = False
+        self._compacting = False  # what is written is no answer, but a summary
         self._shown = False  # this attempt has shown a part of the answer
 
-    def show(self, event: RunEvent) -> Piece:  # noqa: C901 - one case for each event there is
+    def show(self, event: RunEvent) -> Piece:
         self._figures.see(event)
         match event:
-            case TextDelta(_, text):
+            case TextDelta(_, text) if not self._compacting:
                 return self._answer(printable(text))
-            case ThinkingDelta(_, text):
+            case TextDelta(_, text) | ThinkingDelta(_, text):
                 return self._think(printable(text)) if self._terminal else NOTHING
             case ToolCallReady(call_id, _, given):
                 self._inputs[call_id] = arguments(given)
                 return NOTHING
-            case ToolStarted(call_id, name):
-                return self._beside(f"▶ {name}({self._inputs.get(call_id, '')})")
-            case ToolProgress(_, message, fraction):
-                done = "" if fraction is None else f"{fraction:4.0%} "
-                return self._beside(f"… {done}{message}")
             case ToolFinished():
                 line = finished(event, self._inputs.get(event.id, ""))
                 return self._beside(line, whole=event.is_error)
-            case ApprovalRequested(_, name, given):
-                line = f"? {name}({arguments(given)}) waits for approval"
-                return self._beside(line, whole=True)
             case TurnDiscarded(_, _, reason):
                 return self._withdraw(reason)
-            case Retrying(attempt, delay, _):
-                return self._beside(f"↻ attempt {attempt} in {delay:.1f} s")
-            case Interrupted(text):
-                return self._beside("■ stopped" if text is None else f"■ {text}")
             case RunEnded():
                 return self._end(event)
             case TurnStarted():
-                self._shown = self._interrupted = False
+                self._shown = self._interrupted = self._compacting = False
                 return NOTHING
             case TurnEnded():
                 return self._break()
             case RunStarted() | ToolCallStarted() | ToolInputDelta() | ApprovalGiven():
                 return NOTHING
+            case CompactionStarted():
+                self._compacting, self._shown = True, False
+                return self._beside(self._line(event))
+            case Compacted() | CompactionFailed():
+                self._compacting = False
+                return self._beside(self._line(event))
+            case _:
+                return self._beside(self._line(event), whole=isinstance(event, ApprovalRequested))
+
+    def _line(self, event: InALine) -> str:
+        match event:
+            case ToolStarted(call_id, name):
+                return f"▶ {name}({self._inputs.get(call_id, '')})"
+            case ToolProgress(_, message, fraction):
+                done = "" if fraction is None else f"{fraction:4.0%} "
+                return f"… {done}{message}"
+            case ApprovalRequested(_, name, given):
+                return f"? {name}({arguments(given)}) waits for approval"
+            case Retrying(attempt, delay, _):
+                return f"↻ attempt {attempt} in {delay:.1f} s"
+            case Interrupted(text):
+                return "■ stopped" if text is None else f"■ {text}"
+            case Prompted(text):
+                return f"> {text}"
+            case CompactionStarted(tokens, window):
+                of = f" of {window:,}" if window else ""
+                return f"⇲ compacting the conversation: about {tokens:,}{of} tokens"
+            case Compacted():
+                return "⇲ compacted"
+            case CompactionFailed(reason):
+                return f"⇲ not compacted: {reason}"
 
     def _answer(self, text: str) -> Piece:
         if not text:

@@ -8,13 +8,23 @@ import msgspec
 from midstream.journal.records import (
     Approved,
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
     Prompted,
     Record,
 )
-from midstream.messages import Block, Image, Opaque, Text, Thinking, ToolCall, ToolResult
+from midstream.messages import (
+    Block,
+    Image,
+    Opaque,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    words_of,
+)
 
 LONGEST = 200  # characters of an input or an output, where it is told in a line
 
@@ -25,11 +35,13 @@ def plain(records: Iterable[Record]) -> Iterator[str]:
     for record in records:
         match record:
             case Prompted(message):
-                yield f"> {message.text}"
+                yield f"> {words_of(message.blocks)}"
             case Approved():
                 decided[record.call_id] = record
             case Committed():
                 yield from _in_order(record, decided, _in_plain)
+            case Compacted(_, summary):
+                yield f"[compacted: the model goes on with this summary]\n{summary}"
             case Discarded(_, _, reason):
                 yield f"[an answer was discarded: {reason}]"
             case Interrupted():
@@ -90,12 +102,16 @@ def markdown(title: str, records: Iterable[Record]) -> Iterator[str]:
         match record:
             case Prompted(message):
                 yield "## User"
-                yield message.text
+                yield words_of(message.blocks)
             case Approved():
                 decided[record.call_id] = record
             case Committed():
                 yield "## Assistant"
                 yield from _in_order(record, decided, _in_markdown)
+            case Compacted(_, summary):
+                yield "## Compacted"
+                yield "*The model goes on with this summary:*"
+                yield summary
             case Discarded(_, _, reason):
                 yield f"*An answer was discarded: {reason}*"
             case Interrupted():

@@ -18,6 +18,7 @@ from midstream.errors import SessionError
 from midstream.journal.opening import FOLDED, connect, in_words
 from midstream.journal.records import AnyRecord, Prompted, Record
 from midstream.journal.redact import Redactor
+from midstream.messages import words_of
 from midstream.secrets.names import held_by
 from midstream.secrets.secrets import Secrets
 from midstream.wire.json import UNSAFE
@@ -215,4 +216,4 @@ def _first_words(data: bytes | None) -> str:
         record = DECODER.decode(data) if data else None
     except UNREADABLE:
         return ""  # the other sessions are no worse for it
-    return record.message.text if isinstance(record, Prompted) else ""
+    return words_of(record.message.blocks) if isinstance(record, Prompted) else ""

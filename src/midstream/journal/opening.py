@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # What of a run that has ended is still needed to know what the session is now.
-FOLDED = "kind IN ('prompted', 'committed', 'discarded', 'untold', 'ended')"
+FOLDED = "kind IN ('prompted', 'committed', 'compacted', 'discarded', 'untold', 'ended')"
 # Each entry takes the file from one version to the next; entries are only ever added.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -18,7 +18,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX records_folded ON records (session, n) WHERE "
         "kind IN ('prompted', 'committed', 'discarded', 'untold', 'ended')",
     ),
+    (
+        "DROP INDEX records_folded",
+        "CREATE INDEX records_folded ON records (session, n) WHERE "
+        "kind IN ('prompted', 'committed', 'compacted', 'discarded', 'untold', 'ended')",
+    ),
 )
+# Earlier versions that differ by an index alone, where nothing can be written.
+READ_AS_THEY_ARE = (1,)
 WAIT_MS = 2000  # for another process that is writing
 CANNOT_WRITE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR)
 NO_SESSIONS = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN)
@@ -65,7 +72,8 @@ def _prepared(address: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")  # a write tool waits for the disk
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
-        migrate(connection, MIGRATIONS)
+        if not (address.startswith("file:") and _version(connection) in READ_AS_THEY_ARE):
+            migrate(connection, MIGRATIONS)
     except BaseException:
         connection.close()
         raise

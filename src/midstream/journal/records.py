@@ -6,7 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from midstream.events import snake
-from midstream.messages import Block, Message, ToolResult, Usage
+from midstream.messages import Block, Image, Message, ToolResult, Usage
 
 PartKind = Literal["text", "thinking", "tool_call"]
 NOTE = (
@@ -97,10 +97,11 @@ class Discarded(Record, frozen=True):
 
 
 class Interrupted(Record, frozen=True):
-    """The user stopped the turn; `words` is what they said instead, if they did."""
+    """The user stopped the turn; `words` and `pictures` are what they said instead, if they did."""
 
     turn: int
     words: str | None = None
+    pictures: tuple[Image, ...] = ()
 
 
 class Part(Struct, frozen=True, gc=False):
@@ -137,6 +138,22 @@ class Committed(Record, frozen=True):
     parts: tuple[Part, ...] = ()
 
 
+class Compacted(Record, frozen=True):
+    """A summary stands for what was said until here, of which no record is gone.
+
+    Attributes:
+        turn: the one before which it was done; 0 where no turn was asked for.
+        message: what the conversation is from here on.
+        cost_usd: None where the price is unknown.
+    """
+
+    turn: int
+    summary: str
+    message: Message
+    usage: Usage = Usage()
+    cost_usd: float | None = None
+
+
 class Untold(Record, frozen=True):
     """Effects that the conversation does not show; the model is told with the next message."""
 
@@ -164,6 +181,7 @@ AnyRecord = (
     | Discarded
     | Interrupted
     | Committed
+    | Compacted
     | Untold
     | Ended
 )

@@ -12,6 +12,7 @@ from midstream.journal.records import (
     CallBegan,
     CallEnded,
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
@@ -50,6 +51,9 @@ class Redactor:
             case Committed(_, message, results):
                 answer = self._message(results) if results else None
                 return replace(record, message=self._message(message), results=answer)
+            case Compacted(_, summary, message):
+                told = self._message(message)
+                return replace(record, summary=text(summary), message=told)
             case Discarded(_, _, reason):
                 return replace(record, reason=text(reason))
             case Interrupted(_, words) if words:

@@ -5,9 +5,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from midstream.errors import SessionError
+from midstream.journal.context import rough_tokens
 from midstream.journal.open_turn import OpenTurn
 from midstream.journal.records import (
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
@@ -16,9 +18,8 @@ from midstream.journal.records import (
     Untold,
     untold,
 )
-from midstream.messages import Message, Text, Usage
+from midstream.messages import Message, Parts, Text, Usage
 from midstream.secrets.secrets import Secrets
-from midstream.wire.json import clean
 
 NO_TOKENS = Usage()
 
@@ -32,6 +33,7 @@ class Session:
     Attributes:
         count: how many records there are.
         usage, discarded_usage: the tokens of the turns, and of the attempts that were thrown away.
+        request_tokens: what the request of the last turn took; 0 where that was not told.
         cost_usd: what the turns cost, or None once the price of one is unknown.
         running: a run is adding to it, or its process died before it could end.
         trouble: why the last records could not be saved, or "".
@@ -50,9 +52,11 @@ class Session:
         self.secrets = Secrets()
         self._held = False
         self._prompts: list[Message] = []
+        self.request_tokens = 0
+        self._tokens = 0  # of the messages
         self._carried = 0  # how many of the untold the prompts tell
         self._costs: list[float | None] = []
-        self._instead: str | None = None  # said by who stopped a turn, and no prompt yet
+        self._instead: Parts = ()  # said by who stopped a turn, and no prompt yet
         self._since: list[Record] = []  # the last turn was committed
 
     # -- what it knows -------------------------------------------------------------------------
@@ -61,6 +65,16 @@ class Session:
     def conversation(self) -> tuple[Message, ...]:
         """What the next request says: the messages, and the words that wait for an answer."""
         return (*self.messages, *self._prompts)
+
+    @property
+    def asked(self) -> bool:
+        """Words of the user's wait for their answer."""
+        return bool(self._prompts)
+
+    @property
+    def context_tokens(self) -> int:
+        """What the next request takes: the last answer told it, and what is new is estimated."""
+        return self._tokens + rough_tokens(*self._prompts)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -72,10 +86,10 @@ class Session:
         known = [cost for cost in self._costs if cost is not None]
         return sum(known) if known and len(known) == len(self._costs) else None
 
-    def prompt(self, words: str) -> Prompted:
-        """The record of the user's words, with what the model must be told along with them."""
+    def prompt(self, said: Parts) -> Prompted:
+        """The record of what the user says, with what the model must be told along with it."""
         notes = tuple(Text(note) for note in self.notes)
-        return Prompted(Message("user", (*notes, Text(clean(words)))))
+        return Prompted(Message("user", (*notes, *said)))
 
     def recovery(self) -> list[Record]:
         """The records that settle a run whose process died in the middle of it."""
@@ -129,14 +143,19 @@ class Session:
             case Prompted():
                 self._prompts.append(record.message)
                 self._carried = len(self.untold)
-                self._instead = None
-            case Interrupted():
-                self._instead = record.words
+                self._instead = ()
+            case Interrupted(_, words, pictures):
+                self._instead = (*([Text(words)] if words else []), *pictures)
             case Committed():
                 self._commit(record)
                 self._since.clear()
+            case Compacted(_, _, message):
+                self.messages = [message]
+                self._tokens = rough_tokens(message)
+                self._paid(record.usage, record.cost_usd)
+                self._since.clear()
             case Ended():
-                self.running, self._carried, self._instead = False, 0, None
+                self.running, self._carried, self._instead = False, 0, ()
                 self._prompts.clear()
                 self._since.clear()
             case Untold():
@@ -149,6 +168,7 @@ class Session:
                 self._since.append(record)
 
     def _commit(self, turn: Committed) -> None:
+        self._tokens = self._tokens_after(turn)
         self.messages += self._prompts
         self.untold = [] if turn.told else self.untold[self._carried :]
         self._carried = 0
@@ -158,6 +178,19 @@ class Session:
         if turn.results and turn.results.blocks:
             self.messages.append(turn.results)
         self.turns += 1
-        self.usage += turn.usage
-        if turn.usage != NO_TOKENS:
-            self._costs.append(turn.cost_usd)
+        self._paid(turn.usage, turn.cost_usd)
+
+    def _paid(self, usage: Usage, cost_usd: float | None) -> None:
+        self.usage += usage
+        if usage != NO_TOKENS:
+            self._costs.append(cost_usd)
+
+    def _tokens_after(self, turn: Committed) -> int:
+        used, answer = turn.usage, rough_tokens(turn.message)
+        asked = used.input_tokens + used.cache_read_tokens + used.cache_write_tokens
+        self.request_tokens = asked
+        # An answer that was stopped had not told yet how long it is; thinking is told, not kept.
+        said = answer if turn.settled else used.output_tokens
+        if not asked:
+            asked, said = self.context_tokens, answer
+        return asked + said + rough_tokens(turn.results)

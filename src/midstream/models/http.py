@@ -18,13 +18,13 @@ from midstream.errors import (
     StreamInterrupted,
     StreamStalled,
 )
-from midstream.events import ResponseEnded, StreamEvent
 from midstream.messages import ModelRequest
 from midstream.models.model import Batch, Patience
 from midstream.providers.provider import Decoder, HttpRequest, Provider
 from midstream.providers.refusals import refusal_in_stream
 from midstream.secrets.names import address, in_url
 from midstream.secrets.secrets import Secrets
+from midstream.stream import ResponseEnded, StreamEvent
 from midstream.wire.json import clean, is_object
 from midstream.wire.sse import SseDecoder
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from midstream.errors import ConfigurationError, ProviderError
-from midstream.events import BlockEnded, BlockStarted, StreamEvent, ToolCallStarted
+from midstream.events import ToolCallStarted
 from midstream.messages import ModelRequest
 from midstream.models.http import HttpConnection, HttpModel
 from midstream.models.llama import LlamaServer, Progress, llama_server
@@ -22,6 +22,7 @@ from midstream.providers.anthropic_request import Anthropic
 from midstream.providers.openai_chat_request import Chat, Quirks
 from midstream.providers.openai_responses_request import Responses
 from midstream.providers.provider import Decoder, HttpRequest, Provider
+from midstream.stream import BlockEnded, BlockStarted, StreamEvent
 from midstream.wire.sse import SseRecord
 
 HERE = "local"
@@ -76,6 +77,10 @@ class LocalModel:
     def secrets(self) -> tuple[str, ...]:
         return (self._start.key,)
 
+    @property
+    def context_window(self) -> int | None:
+        return self._start.settings.context or None  # 0: what it was trained for
+
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[Connection]:
         async with self.kept() as model, model.connect() as connection:
@@ -93,17 +98,23 @@ class LocalModel:
         make, where = WIRES[self._wire]
         provider = LlamaProvider(make(self.name, self._start.key), self._start, self._extra)
         async with llama_server(self._start, self.progress) as server:
-            yield RunningModel(server, provider, where, self._patience)
+            yield RunningModel(server, provider, where, self._patience, self.context_window)
 
 
 class RunningModel:
     """A model whose server runs, or is about to."""
 
     def __init__(
-        self, server: LlamaServer, provider: Provider, where: str, patience: Patience | None
+        self,
+        server: LlamaServer,
+        provider: Provider,
+        where: str,
+        patience: Patience | None,
+        context_window: int | None,
     ) -> None:
         self.provider, self.name = provider.provider, provider.model
         self.secrets = provider.secrets
+        self.context_window = context_window
         self._server = server
         self._asked = provider
         self._where = where

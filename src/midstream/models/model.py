@@ -6,8 +6,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from midstream.events import StreamEvent
 from midstream.messages import ModelRequest
+from midstream.stream import StreamEvent
 
 # The events that arrived together. An answer is a sequence of these.
 Batch = Sequence[StreamEvent]
@@ -24,7 +24,8 @@ class Connection(Protocol):
 class Model(Protocol):
     """Anything that can be asked. `provider` and `name` are what its price is looked up by.
 
-    It may have `secrets`, a sequence of the keys that it asks with: those are not stored.
+    It may have `secrets`, a sequence of the keys that it asks with: those are not stored; and
+    `context_window`, the tokens that a conversation with it may have.
     """
 
     @property

@@ -6,23 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from midstream.errors import ProtocolError
-from midstream.events import (
-    BlockEnded,
-    BlockStarted,
-    HandedOver,
-    OpaqueArrived,
-    ResponseEnded,
-    ResponseStarted,
-    ResponseStopped,
-    StreamEvent,
-    TextCited,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingSigned,
-    ToolCallStarted,
-    ToolInputDelta,
-    UsageCounted,
-)
+from midstream.events import TextDelta, ThinkingDelta, ToolCallStarted, ToolInputDelta
 from midstream.messages import Opaque, StopReason, Usage
 from midstream.providers.anthropic_wire import (
     DECODER,
@@ -50,6 +34,19 @@ from midstream.providers.anthropic_wire import (
 )
 from midstream.providers.refusals import refusal_in_stream
 from midstream.providers.safe import Halves, clean, tokens, unlike
+from midstream.stream import (
+    BlockEnded,
+    BlockStarted,
+    HandedOver,
+    OpaqueArrived,
+    ResponseEnded,
+    ResponseStarted,
+    ResponseStopped,
+    StreamEvent,
+    TextCited,
+    ThinkingSigned,
+    UsageCounted,
+)
 from midstream.wire.sse import SseRecord
 
 PROVIDER = "anthropic"

@@ -8,19 +8,7 @@ comes behind it.
 
 from collections.abc import Sequence
 
-from midstream.events import (
-    BlockEnded,
-    BlockStarted,
-    OpaqueArrived,
-    ResponseEnded,
-    ResponseStarted,
-    ResponseStopped,
-    StreamEvent,
-    TextCited,
-    TextDelta,
-    ThinkingDelta,
-    UsageCounted,
-)
+from midstream.events import TextDelta, ThinkingDelta
 from midstream.messages import Opaque, StopReason
 from midstream.providers.openai_chat_calls import Calls
 from midstream.providers.openai_chat_wire import (
@@ -38,6 +26,17 @@ from midstream.providers.openai_chat_wire import (
 )
 from midstream.providers.refusals import refusal_in_stream
 from midstream.providers.safe import Halves, clean, objects
+from midstream.stream import (
+    BlockEnded,
+    BlockStarted,
+    OpaqueArrived,
+    ResponseEnded,
+    ResponseStarted,
+    ResponseStopped,
+    StreamEvent,
+    TextCited,
+    UsageCounted,
+)
 from midstream.wire.sse import SseRecord
 
 PROVIDER = "openai-chat"

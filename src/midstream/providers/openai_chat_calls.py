@@ -9,16 +9,11 @@ from collections.abc import Callable
 import msgspec
 
 from midstream.errors import ProtocolError
-from midstream.events import (
-    BlockEnded,
-    OpaqueArrived,
-    StreamEvent,
-    ToolCallStarted,
-    ToolInputDelta,
-)
+from midstream.events import ToolCallStarted, ToolInputDelta
 from midstream.messages import Opaque
 from midstream.providers.openai_chat_wire import Fragment, Function, Json
 from midstream.providers.safe import Halves, clean, unlike
+from midstream.stream import BlockEnded, OpaqueArrived, StreamEvent
 from midstream.wire.json import NotJson, read_object
 
 MOST_OPEN = 256  # calls that grow side by side; each that begins looks at the others

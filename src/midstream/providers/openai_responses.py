@@ -9,21 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from midstream.errors import ProtocolError
-from midstream.events import (
-    BlockEnded,
-    BlockStarted,
-    OpaqueArrived,
-    ResponseEnded,
-    ResponseStarted,
-    ResponseStopped,
-    StreamEvent,
-    TextCited,
-    TextDelta,
-    ThinkingDelta,
-    ToolCallStarted,
-    ToolInputDelta,
-    UsageCounted,
-)
+from midstream.events import TextDelta, ThinkingDelta, ToolCallStarted, ToolInputDelta
 from midstream.messages import Opaque, StopReason
 from midstream.providers.openai_responses_items import Item, Items, note_asking, rider_of
 from midstream.providers.openai_responses_wire import (
@@ -51,6 +37,17 @@ from midstream.providers.openai_responses_wire import (
     usage,
 )
 from midstream.providers.safe import Halves, clean, objects, unlike
+from midstream.stream import (
+    BlockEnded,
+    BlockStarted,
+    OpaqueArrived,
+    ResponseEnded,
+    ResponseStarted,
+    ResponseStopped,
+    StreamEvent,
+    TextCited,
+    UsageCounted,
+)
 from midstream.wire.sse import SseRecord
 
 PROVIDER = "openai"

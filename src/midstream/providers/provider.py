@@ -6,8 +6,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from midstream.errors import ProviderError
-from midstream.events import StreamEvent
 from midstream.messages import ModelRequest
+from midstream.stream import StreamEvent
 from midstream.wire.sse import SseRecord
 
 

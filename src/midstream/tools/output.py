@@ -30,6 +30,10 @@ class NotJson(ValueError):
     """A tool returned what cannot be told to a model. The message says what to return."""
 
 
+class TooLarge(ValueError):
+    """A picture that providers refuse."""
+
+
 def to_output(value: Any, max_output: int) -> str | tuple[Text | Image, ...]:
     """Turn what a tool returned into a tool result's output.
 
@@ -133,6 +137,19 @@ def _parts(item: Any) -> Iterator[Text | Image]:
 
 
 def _image(image: Image) -> Text | Image:
+    try:
+        return checked(image)
+    except TooLarge as error:
+        return Text(f"[{error}: too large to be shown]")
+
+
+def checked(image: Image) -> Image:
+    """The picture as what its bytes tell it to be.
+
+    Raises:
+        NotJson: it is none of those that providers take.
+        TooLarge: it is larger than they take.
+    """
     if not isinstance(cast("object", image.data), bytes) or not image.data:
         raise NotJson("an Image without bytes: `data` is the content of the picture's file")
     # What the bytes are counts, not what they are called: a provider refuses a wrong name, and the
@@ -140,10 +157,9 @@ def _image(image: Image) -> Text | Image:
     kind = next((kind for kind, begins in MEDIA_TYPES.items() if begins.match(image.data)), None)
     if kind is None:
         raise NotJson(f"an Image that is none of {', '.join(MEDIA_TYPES)}")
-    image = Image(image.data, kind)
     if (len(image.data) + 2) // 3 * 4 > MAX_IMAGE:
-        return Text(f"[an image of {len(image.data):,} bytes: too large to be shown]")
-    return image
+        raise TooLarge(f"an image of {len(image.data):,} bytes")
+    return Image(image.data, kind)
 
 
 def _limited(parts: list[Text | Image], max_output: int) -> tuple[Text | Image, ...]:

@@ -17,7 +17,8 @@ from midstream.errors import (
     StreamError,
     StreamInterrupted,
 )
-from midstream.events import BlockEnded, HandedOver, StreamEvent, ToolCallStarted
+from midstream.events import ToolCallStarted
+from midstream.stream import BlockEnded, HandedOver, StreamEvent
 from midstream.turn.block import OpenBlock
 from midstream.turn.explained import CallStory, Dialect, Doubt, Explained, Place, Trouble, Verdict
 from midstream.turn.turn import CUT, SealedCall, State, Turn

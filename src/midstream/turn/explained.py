@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from midstream.events import StreamEvent
 from midstream.messages import Message, StopReason, Usage
 from midstream.providers.provider import Decoder
+from midstream.stream import StreamEvent
 from midstream.turn.turn import SealedCall
 from midstream.wire.sse import SseRecord
 

@@ -1,4 +1,4 @@
-"""What a turn cost, by the public price lists in `genai-prices`."""
+"""What a turn cost, and how much a model can hold, by the public lists in `genai-prices`."""
 
 from midstream.messages import Usage
 
@@ -26,6 +26,18 @@ def cost_usd(provider: str, model: str, usage: Usage) -> float | None:
         return float(calc_price(counted, model_ref=model, provider_id=listed).total_price)
     except (LookupError, ValueError):  # an unknown model, or counts that cannot be
         return None
+
+
+def context_window(provider: str, model: str) -> int | None:
+    """The tokens that a conversation may have, answers included, or None where it is unknown."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        listed = PRICED_AS.get(provider, provider)
+        _, found = get_snapshot().find_provider_model(model, None, listed, None)
+    except LookupError:
+        return None
+    return found.context_window
 
 
 def load_prices() -> None:

@@ -14,7 +14,9 @@ import msgspec
 from msgspec import Struct
 
 from midstream.errors import ProtocolError, StreamInterrupted
-from midstream.events import (
+from midstream.events import TextDelta, ThinkingDelta, ToolCallStarted, ToolInputDelta
+from midstream.messages import Block, Message, Opaque, StopReason, ToolCall, Usage
+from midstream.stream import (
     BlockEnded,
     BlockStarted,
     HandedOver,
@@ -24,14 +26,9 @@ from midstream.events import (
     ResponseStopped,
     StreamEvent,
     TextCited,
-    TextDelta,
-    ThinkingDelta,
     ThinkingSigned,
-    ToolCallStarted,
-    ToolInputDelta,
     UsageCounted,
 )
-from midstream.messages import Block, Message, Opaque, StopReason, ToolCall, Usage
 from midstream.turn.block import Kind, OpenBlock
 from midstream.wire.json import NotJson, read_object
 
