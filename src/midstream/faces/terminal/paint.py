@@ -1,0 +1,46 @@
+"""How things look: attributes and the sixteen colours that a terminal's own theme defines.
+
+Never white, black or a background: so it can be read on light terminals and on dark ones.
+"""
+
+from enum import Enum
+
+from msgspec import Struct
+from wcwidth import wrap
+
+RESET = "\x1b[0m"
+
+
+class Look(Enum):
+    """What something is; the value is how SGR says it."""
+
+    FAINT = "2"
+    STRONG = "1"
+    EMPHASIS = "3"
+    YOURS = "1;34"  # the user's words
+    GOOD = "32"
+    BAD = "31"
+    ASKS = "1;33"
+    NAME = "36"
+
+
+PLAIN = {Look.FAINT: "2", Look.YOURS: "1", Look.ASKS: "1", Look.STRONG: "1", Look.EMPHASIS: "3"}
+
+
+class Paint(Struct, frozen=True):
+    """Puts looks on text.
+
+    Attributes:
+        colour: without it (`NO_COLOR`) only bold, dim and italic are used.
+    """
+
+    colour: bool = True
+
+    def __call__(self, look: Look, text: str) -> str:
+        code = look.value if self.colour else PLAIN.get(look)
+        return f"\x1b[{code}m{text}{RESET}" if code and text else text
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a text, none wider than so many cells."""
+    return [row for line in text.split("\n") for row in wrap(line, width) or [""]]
