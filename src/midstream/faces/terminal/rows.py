@@ -1,0 +1,144 @@
+"""Tool calls as rows: one that moves while a call runs, and lines that stay when it has ended."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+from wcwidth import clip
+from wcwidth import width as cells
+
+from midstream.events import ToolFinished
+from midstream.faces.plain import arguments, printable
+from midstream.faces.terminal.paint import Look, Paint, wrapped
+
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+FRAMES_A_SECOND = 8
+BAR = 12  # cells
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+SHOWN, SHOWN_OF_TROUBLE, SHOWN_OF_DIFF = 3, 6, 24  # lines of a result
+# What each of the workspace's tools does: now, and then; and which argument says to what.
+WORDS = {
+    "read_file": ("Reading", "Read", "path"),
+    "list_files": ("Listing", "Listed", "path"),
+    "search_files": ("Searching for", "Searched for", "pattern"),
+    "write_file": ("Writing", "Wrote", "path"),
+    "edit_file": ("Editing", "Edited", "path"),
+    "run_command": ("Running", "Ran", "command"),
+}
+AT_THE_END = ("run_command",)  # whose last lines say most
+
+
+class Row(Struct):
+    """A call that has not ended. Times are seconds of one clock.
+
+    Attributes:
+        state: what to say of it when it does not run yet: "…", "waits for approval".
+        written: characters of its arguments that have come.
+    """
+
+    name: str
+    asked: float
+    state: str = ""
+    given: dict[str, Any] | None = None
+    written: int = 0
+    began: float | None = None
+    message: str = ""
+    fraction: float | None = None
+
+
+def title(name: str, given: dict[str, Any] | None, *, done: bool = False) -> str:
+    """A call in words, on one line."""
+    words = WORDS.get(name)
+    if given is None:
+        return f"{words[0] if words else name}…"
+    if words is None:
+        return printable(f"{name}({arguments(given)})")
+    what = given.get(words[2], given.get("path", ""))
+    text = " ".join(printable(str(what)).split()) or "."
+    return f"{words[1 if done else 0]} {text}"
+
+
+def running(row: Row, now: float, paint: Paint) -> str:
+    """The row of a call that has not ended."""
+    since = now - (row.asked if row.began is None else row.began)
+    turning = SPINNER[int(now * FRAMES_A_SECOND) % len(SPINNER)]
+    parts = [title(row.name, row.given)]
+    if row.state:
+        parts.append(row.state)
+    elif row.began is None and row.written > 200:
+        parts.append(f"{row.written:,} characters so far")
+    elif since >= 1:
+        parts[0] += f"… {elapsed(since)}"
+    if row.fraction is not None:
+        parts.append(f"{bar(row.fraction)} {row.fraction:.0%}")
+    if row.message:
+        parts.append(" ".join(printable(row.message).split()))
+    return f"{paint(Look.NAME, turning)} {parts[0]}" + "".join(
+        paint(Look.FAINT, f" · {each}") for each in parts[1:]
+    )
+
+
+def finished(event: ToolFinished, given: dict[str, Any] | None, width: int, paint: Paint) -> str:
+    """The line that stays; of a long title its beginning."""
+    mark = paint(Look.BAD, "✗") if event.is_error else paint(Look.GOOD, "✓")
+    how = "reused" if event.reused else f"{event.seconds:.2f} s"
+    size = "" if event.is_error or event.name not in WORDS else measured(event.output)
+    figures = f" · {how} · {size}" if size else f" · {how}"
+    words, room = title(event.name, given, done=True), width - len(figures) - 2
+    words = words if cells(words) <= room else clip(words, 0, room - 1) + "…"
+    return f"{mark} {words}{paint(Look.FAINT, figures)}"
+
+
+def preview(event: ToolFinished, width: int, paint: Paint) -> Iterator[str]:
+    """The first lines of what a call came to, or the last ones where these say more."""
+    if not isinstance(event.output, str):
+        return
+    text = printable(event.output).rstrip()
+    lines = wrapped(text, width - 4)
+    if event.name == "edit_file" and not event.is_error:
+        lines = lines[1:]  # which says what the title says
+        yield from folded([coloured(each, paint) for each in lines], SHOWN_OF_DIFF, paint)
+    elif event.is_error:
+        yield from folded([paint(Look.BAD, each) for each in lines], SHOWN_OF_TROUBLE, paint)
+    elif event.name in WORDS and event.name not in (*AT_THE_END, "search_files", "list_files"):
+        return  # what was read or written needs no showing
+    else:
+        faint = [paint(Look.FAINT, each) for each in lines]
+        yield from folded(faint, SHOWN, paint, from_end=event.name in AT_THE_END)
+
+
+def folded(lines: list[str], most: int, paint: Paint, *, from_end: bool = False) -> Iterator[str]:
+    hidden = len(lines) - most
+    if hidden <= 1:
+        hidden, most = 0, most + 1
+    note = paint(Look.FAINT, f"    … {hidden} more lines")
+    if hidden and from_end:
+        yield note
+    for line in lines[-most:] if from_end else lines[:most]:
+        yield f"    {line}"
+    if hidden and not from_end:
+        yield note
+
+
+def coloured(line: str, paint: Paint) -> str:
+    """A line of a unified diff."""
+    look = {"+": Look.GOOD, "-": Look.BAD}.get(line[:1], Look.FAINT)
+    return paint(look, line)
+
+
+def measured(output: object) -> str:
+    if not isinstance(output, str):
+        return ""
+    lines = output.count("\n") + (not output.endswith("\n"))
+    return "1 line" if lines == 1 else f"{lines:,} lines"
+
+
+def bar(fraction: float) -> str:
+    eighths = round(fraction * BAR * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(BAR, "·")
+
+
+def elapsed(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

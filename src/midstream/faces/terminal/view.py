@@ -1,0 +1,249 @@
+"""What a conversation looks like: events in; finished lines, and what may still change, out."""
+
+from collections.abc import Callable, Iterator
+
+from midstream.events import (
+    ApprovalGiven,
+    ApprovalRequested,
+    Compacted,
+    CompactionFailed,
+    CompactionStarted,
+    Interrupted,
+    Prompted,
+    Retrying,
+    RunEnded,
+    RunEvent,
+    RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallReady,
+    ToolCallStarted,
+    ToolFinished,
+    ToolInputDelta,
+    ToolProgress,
+    ToolStarted,
+    TurnDiscarded,
+    TurnEnded,
+    TurnStarted,
+)
+from midstream.faces.plain import error_line, printable
+from midstream.faces.terminal.calls import Calls
+from midstream.faces.terminal.markdown import Markdown
+from midstream.faces.terminal.paint import Look, Paint, wrapped
+from midstream.faces.terminal.paper import Kind, Paper, Step
+from midstream.faces.terminal.reasoning import Reasoning
+from midstream.faces.terminal.tags import ThinkingTags
+
+PROMPT = "› "
+
+
+class View:
+    """Folds events; `take` gives the lines that stay, `live` shows the rest.
+
+    Args:
+        clock: seconds, monotonic.
+        width: cells that a line may take.
+    """
+
+    def __init__(self, paint: Paint, clock: Callable[[], float], width: int) -> None:
+        self.reasoning = Reasoning(paint, clock)
+        self._paint = paint
+        self._clock = clock
+        self._paper = Paper()
+        self._calls = Calls(paint, clock)
+        self._markdown = Markdown(width, paint.colour)
+        self._tags = ThinkingTags()
+        self._block: int | None = None  # of text, which is open
+        self._begun = False  # the open block has shown a line
+        self._asked: float | None = None  # since when a first token is waited for
+        self._again: float | None = None  # when the request goes out again; and why
+        self._why = ""
+        self._compacting: int | None = None  # characters of the summary so far
+
+    # -- what the program says ------------------------------------------------------------------
+
+    def prompted(self, words: str) -> None:
+        """The user said something, and an answer is waited for."""
+        lines = wrapped(words, self.width - len(PROMPT))
+        marks = [PROMPT, *[" " * len(PROMPT)] * (len(lines) - 1)]
+        yours = (
+            self._paint(Look.YOURS, mark + line) for mark, line in zip(marks, lines, strict=True)
+        )
+        self._paper.write(Kind.PROMPT, yours)
+        self._asked = self._clock()
+
+    def say(self, words: str, look: Look = Look.FAINT, *, goes_on: bool = True) -> None:
+        """Write lines of the program's own."""
+        painted = (self._paint(look, line) for line in wrapped(words, self.width))
+        self._paper.write(Kind.NOTE, painted, goes_on=goes_on)
+
+    def show(self, lines: list[str]) -> None:
+        """Write lines that are painted already."""
+        self._paper.write(Kind.NOTE, lines)
+
+    # -- what is seen ---------------------------------------------------------------------------
+
+    @property
+    def width(self) -> int:
+        return self._markdown.width
+
+    @width.setter
+    def width(self, cells: int) -> None:
+        self._markdown.width = cells
+
+    @property
+    def moves(self) -> bool:
+        """What is live changes with time alone."""
+        waits = self._asked is not None or self._again is not None
+        return waits or self._calls.go_on or self.reasoning.goes_on
+
+    def take(self) -> list[str | Step]:
+        if self._block is None or self._markdown.between_blocks:
+            self._paper.write(Kind.CALL, self._calls.lines(self.width), goes_on=True)
+        return self._paper.take()
+
+    def live(self, most: int) -> list[str]:
+        """What may still change: at most so many lines, the last ones of the answer among them."""
+        below = [*self.reasoning.live(self.width), *self._calls.live(self.width), *self._waiting()]
+        text = self._markdown.open(max(1, most - len(below) - 2)) if self._block is not None else []
+        if text and self._paper.gap(Kind.TEXT, goes_on=self._begun):
+            text = ["", *text]
+        if below and (text or self._paper.gap(Kind.CALL, goes_on=True)):
+            below = ["", *below]
+        return [*text, *below][-most:]
+
+    def _waiting(self) -> Iterator[str]:
+        now = self._clock()
+        if self._compacting is not None:
+            yield self._paint(Look.FAINT, f"✻ summing up… {self._compacting:,} characters")
+        elif self._again is not None:
+            left = max(0.0, self._again - now)
+            yield self._paint(Look.FAINT, f"↻ {self._why}; again in {left:.1f} s")
+        elif self._asked is not None and not self._calls.go_on:
+            yield self._paint(Look.FAINT, f"✻ thinking… {now - self._asked:.1f} s")
+
+    # -- the events -----------------------------------------------------------------------------
+
+    def see(self, event: RunEvent) -> None:  # noqa: C901 - one case for each event there is
+        match event:
+            case TextDelta(index, text):
+                self._text(index, text)
+            case ThinkingDelta(_, text):
+                self._think(printable(text))
+            case ToolCallStarted():
+                self._end_text()
+                self._calls.see(event)
+            case ToolInputDelta() | ToolCallReady() | ToolStarted() | ToolProgress():
+                self._calls.see(event)
+            case ToolFinished() | ApprovalRequested() | ApprovalGiven():
+                self._calls.see(event)
+            case TurnStarted():
+                self._begin()
+            case TurnDiscarded(_, _, reason):
+                self._withdraw(reason)
+            case Retrying(_, delay, reason):
+                self._again, self._why = self._clock() + delay, printable(reason)
+            case TurnEnded():
+                self._end_turn()
+            case Interrupted(text):
+                self._stop(text)
+            case Prompted(text):
+                self.prompted(text)
+            case CompactionStarted() | Compacted() | CompactionFailed():
+                self._compact(event)
+            case RunEnded():
+                self._end_run(event)
+            case RunStarted():
+                pass
+
+    # -- the answer -----------------------------------------------------------------------------
+
+    def _text(self, index: int, text: str) -> None:
+        if self._compacting is not None:
+            self._compacting += len(text)
+            return
+        if index != self._block:
+            self._end_text()
+            self._block = index
+        for is_reasoning, piece in self._tags.feed(printable(text)):
+            self._think(piece) if is_reasoning else self._answer(piece)
+
+    def _answer(self, piece: str) -> None:
+        if self.reasoning.goes_on and not piece.strip():
+            return
+        self._end_reasoning()
+        self._asked = None
+        self._add(self._markdown.feed(piece))
+
+    def _add(self, lines: list[str]) -> None:
+        if lines:
+            self._paper.write(Kind.TEXT, lines, goes_on=self._begun)
+            self._begun = True
+
+    def _think(self, piece: str) -> None:
+        self._asked = None
+        if not self.reasoning.goes_on:
+            self._add(self._markdown.end())
+            self._begun = False
+        self.reasoning.add(piece)
+
+    def _end_reasoning(self) -> None:
+        if line := self.reasoning.end(self.width):
+            self._paper.write(Kind.CALL, [line], goes_on=True)
+
+    def _end_text(self) -> None:
+        for is_reasoning, piece in self._tags.end():
+            self._think(piece) if is_reasoning else self._answer(piece)
+        self._add(self._markdown.end())
+        self._end_reasoning()
+        self._tags, self._block, self._begun = ThinkingTags(), None, False
+        self._asked = None
+
+    # -- turns ----------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._again = None
+        self._asked = self._clock() if self._asked is None else self._asked
+        self._paper.mark()
+        self._calls.begin_attempt()
+
+    def _withdraw(self, reason: str) -> None:
+        self._markdown.end()
+        self.reasoning.forget()
+        self._tags, self._block, self._begun = ThinkingTags(), None, False
+        self._paper.withdraw()
+        ran = list(self._calls.lose_attempt(self.width))
+        told = "; what ran in it is kept:" if ran else ""
+        self.say(f"× {printable(reason)}{told}", goes_on=False)
+        self._paper.write(Kind.NOTE, ran, goes_on=True)
+
+    def _end_turn(self) -> None:
+        self._end_text()
+        self._paper.write(Kind.CALL, self._calls.lines(self.width), goes_on=True)
+        self._calls.end_turn()
+
+    def _stop(self, text: str | None) -> None:
+        self._end_turn()
+        if text is None:
+            self.say("■ stopped")
+        else:
+            self.prompted(text)
+
+    def _compact(self, event: CompactionStarted | Compacted | CompactionFailed) -> None:
+        self._compacting = None
+        match event:
+            case CompactionStarted(tokens, window):
+                self._compacting = 0
+                of = f" of {window:,}" if window else ""
+                self.say(f"⧉ the conversation takes {tokens:,}{of} tokens: it is summed up")
+            case Compacted(summary):
+                words = f"a summary of {len(summary.split()):,} words stands in its place"
+                self.say(f"⧉ {words} (/export has it all)")
+            case CompactionFailed(reason):
+                self.say(f"⧉ it stays as it is: {printable(reason)}", Look.BAD)
+
+    def _end_run(self, event: RunEnded) -> None:
+        self._end_turn()
+        self._asked = self._again = self._compacting = None
+        if line := error_line(event):
+            self.say(line.strip().removeprefix("midstream: "), Look.BAD, goes_on=False)

@@ -1,0 +1,260 @@
+"""What a conversation looks like, told by events."""
+
+import re
+
+import pytest
+from wcwidth import width
+
+from midstream.events import (
+    Interrupted,
+    Retrying,
+    RunEnded,
+    RunError,
+    RunEvent,
+    RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallReady,
+    ToolCallStarted,
+    ToolFinished,
+    ToolInputDelta,
+    ToolProgress,
+    ToolStarted,
+    TurnDiscarded,
+    TurnEnded,
+    TurnStarted,
+)
+from midstream.faces.terminal.paint import Paint
+from midstream.faces.terminal.paper import Step
+from midstream.faces.terminal.view import View
+from midstream.messages import Message, StopReason, Usage
+
+SGR = re.compile(r"\x1b\[[\d;]*m")
+
+
+class Time:
+    """A clock that is set."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Shown:
+    """A view, and what it has written."""
+
+    def __init__(self, width: int = 60) -> None:
+        self.time = Time()
+        self.view = View(Paint(), self.time, width)
+        self.steps: list[str | Step] = []
+
+    def see(self, *events: RunEvent) -> None:
+        for event in events:
+            self.view.see(event)
+        self.steps += self.view.take()
+
+    @property
+    def lines(self) -> list[str]:
+        """What stays, without its looks: what was taken back is gone."""
+        lines: list[str] = []
+        mark = 0
+        for step in self.steps:
+            match step:
+                case Step.MARK:
+                    mark = len(lines)
+                case Step.WITHDRAW:
+                    del lines[mark:]
+                case line:
+                    lines.append(SGR.sub("", line))
+        return lines
+
+    @property
+    def live(self) -> list[str]:
+        return [SGR.sub("", line) for line in self.view.live(20)]
+
+
+@pytest.fixture
+def shown() -> Shown:
+    return Shown()
+
+
+def called(call_id: str, name: str, **given: object) -> list[RunEvent]:
+    return [
+        ToolCallStarted(1, call_id, name),
+        ToolCallReady(call_id, name, given),
+        ToolStarted(call_id, name),
+    ]
+
+
+def done(call_id: str, name: str, output: str, *, reused: bool = False) -> ToolFinished:
+    return ToolFinished(call_id, name, output, False, 0.5, reused)
+
+
+def turn_ended() -> TurnEnded:
+    message = Message("assistant", ())
+    return TurnEnded(1, StopReason.END_TURN, Usage(1, 1), None, 0.1, 0.0, message)
+
+
+def run_ended(error: RunError | None = None) -> RunEnded:
+    outcome = "failed" if error else "completed"
+    return RunEnded(outcome, "", Usage(), Usage(), None, None, 0.0, 1, error)  # type: ignore[arg-type]
+
+
+# -- text ------------------------------------------------------------------------------------------
+
+
+def test_finished_lines_stay_and_the_open_one_is_live(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), TextDelta(0, "One.\n\nTw"))
+    assert shown.lines == ["", "One."]
+    assert shown.live == ["", "Tw"]
+    shown.see(TextDelta(0, "o.\n"), turn_ended())
+    assert shown.lines == ["", "One.", "", "Two."]
+    assert shown.live == []
+
+
+def test_control_characters_of_the_model_are_left_out(shown: Shown) -> None:
+    shown.see(TextDelta(0, "a\x1b[2Jb\x07\x9bc\u202ed\n"), turn_ended())
+    assert shown.lines == ["", "a[2Jbcd"]
+
+
+def test_until_the_first_token_the_time_is_told(shown: Shown) -> None:
+    shown.view.prompted("Go")
+    shown.see(RunStarted("s", "m"), TurnStarted(1, 1))
+    shown.time.now += 1.5
+    assert shown.live == ["", "✻ thinking… 1.5 s"]
+    shown.see(TextDelta(0, "x"))
+    assert shown.live == ["", "x"]
+
+
+# -- reasoning -------------------------------------------------------------------------------------
+
+
+def test_reasoning_becomes_one_line_when_the_answer_begins(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), ThinkingDelta(0, "Well, this is so."))
+    shown.time.now += 2
+    assert shown.live == ["", "✻ thinking… 2 s", "  Well, this is so."]
+    shown.see(TextDelta(1, "So.\n\n"))
+    assert shown.lines == ["", "✻ thought for 2 s · 4 words (Ctrl-R)", "", "So."]
+    assert shown.view.reasoning.last == "Well, this is so."
+
+
+def test_so_does_reasoning_between_tags(shown: Shown) -> None:
+    pieces = ["<thi", "nking>Well, ", "this</thin", "king>\n\nSo", ".\n\n"]
+    shown.see(TurnStarted(1, 1), *(TextDelta(0, piece) for piece in pieces))
+    assert shown.lines == ["", "✻ thought for 0.0 s · 2 words (Ctrl-R)", "", "So."]
+
+
+def test_of_long_reasoning_the_end_is_seen_and_more_when_it_is_opened(shown: Shown) -> None:
+    words = "".join(f"thought {n}\n" for n in range(40))
+    shown.see(TurnStarted(1, 1), ThinkingDelta(0, words))
+    assert shown.live[2:] == ["  thought 37", "  thought 38", "  thought 39"]
+    shown.view.reasoning.is_open = True
+    assert len(shown.live) == 14
+
+
+# -- tools -----------------------------------------------------------------------------------------
+
+
+def test_a_call_is_a_row_until_it_has_ended(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "run_command", command="pytest -q"))
+    shown.time.now += 12
+    shown.see(ToolProgress("a", "31 passed\x1b[2J", 0.25))
+    assert shown.live[1][1:] == " Running pytest -q… 12 s · ███········· 25% · 31 passed[2J"
+    shown.see(done("a", "run_command", "one\ntwo\nthree\nfour\nfive\n[exit status 0]"))
+    assert shown.live == []
+    assert shown.lines == [
+        "",
+        "✓ Ran pytest -q · 0.50 s · 6 lines",
+        "    … 3 more lines",
+        "    four",
+        "    five",
+        "    [exit status 0]",
+    ]
+
+
+def test_how_much_of_a_long_call_was_written_is_told(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), ToolCallStarted(0, "a", "write_file"))
+    shown.see(ToolInputDelta("a", "x" * 4000))
+    assert shown.live[1][1:] == " Writing… · 4,000 characters so far"
+
+
+def test_a_result_that_is_reused_says_so(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "pay", amount=5)[:2])
+    shown.see(done("a", "pay", "paid", reused=True))
+    assert shown.lines[1] == "✓ pay(amount=5) · reused"
+
+
+def test_the_changes_of_an_edit_are_seen(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "edit_file", path="a.py", old_text="x", new_text="y"))
+    shown.see(done("a", "edit_file", "Edited a.py:\n@@ -1 +1 @@\n-x\n+y"))
+    assert shown.lines[2:] == ["    @@ -1 +1 @@", "    -x", "    +y"]
+    text = "".join(step for step in shown.steps if isinstance(step, str))
+    assert "\x1b[31m-x" in text
+    assert "\x1b[32m+y" in text
+
+
+def test_a_call_that_ends_within_a_paragraph_does_not_cut_it(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "look"), TextDelta(2, "On and "))
+    shown.see(done("a", "look", "seen"))
+    assert shown.lines == []
+    assert shown.live == ["", "On and", "", "✓ look() · 0.50 s"]
+    shown.see(TextDelta(2, "on.\n\n"))
+    assert shown.lines == ["", "On and on.", "", "✓ look() · 0.50 s", "    seen"]
+
+
+def test_many_calls_do_not_fill_the_screen(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *(each for n in range(9) for each in called(str(n), "look")))
+    assert len(shown.live) == 8
+    assert shown.live[-1] == "  and 3 more"
+
+
+# -- attempts and ends -----------------------------------------------------------------------------
+
+
+def test_an_answer_that_was_lost_is_taken_back_and_said_in_one_line(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), TextDelta(0, "Half an\n\nans"))
+    shown.see(
+        TurnDiscarded(1, 1, "the connection closed"), Retrying(2, 3.0, "the connection closed")
+    )
+    assert shown.lines == ["", "× the connection closed"]
+    shown.time.now += 1
+    assert shown.live == ["", "↻ the connection closed; again in 2.0 s"]
+    shown.see(TurnStarted(1, 2), TextDelta(0, "A whole answer.\n\n"))
+    assert shown.lines == ["", "× the connection closed", "", "A whole answer."]
+
+
+def test_what_ran_in_an_answer_that_was_lost_is_still_told(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "pay", amount=5), done("a", "pay", "paid"))
+    shown.see(TurnDiscarded(1, 1, "cut"))
+    assert shown.lines == ["", "× cut; what ran in it is kept:", "  ✓ pay(amount=5) · 0.50 s"]
+
+
+def test_a_call_that_still_runs_stays_when_its_answer_is_lost(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "pay", amount=5))
+    shown.see(TurnDiscarded(1, 1, "cut"))
+    assert shown.live[-1].endswith("pay(amount=5) · asked for in the answer that was lost")
+
+
+def test_who_interrupts_sees_the_new_words_below_what_was_shown(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), TextDelta(0, "On and on"), Interrupted("Stop"))
+    assert shown.lines == ["", "On and on", "", "› Stop"]
+    shown.see(TextDelta(0, "Yes.\n\n"), Interrupted(None))
+    assert shown.lines[4:] == ["", "Yes.", "", "■ stopped"]
+
+
+def test_why_a_run_failed_is_told(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), run_ended(RunError("x", "no\x1b[2J way", 404, "req_1")))
+    assert shown.lines == ["", "failed: no[2J way (status 404), request req_1"]
+
+
+def test_no_line_is_wider_than_it_may_be() -> None:
+    shown = Shown(30)
+    shown.view.prompted("日本語 " * 20)
+    shown.view.say("words " * 20)
+    shown.see(
+        TurnStarted(1, 1), TextDelta(0, "words " * 20 + "\n\n"), ThinkingDelta(1, "why " * 40)
+    )
+    shown.see(*called("a", "read_file", path="x" * 50), done("a", "look", "y" * 100), turn_ended())
+    assert [line for line in shown.lines if width(line) > 30] == []
