@@ -1,0 +1,254 @@
+"""A conversation in a terminal: what is typed goes to the agent, what that does is shown.
+
+Three tasks share one state: the editor takes keys, `_converse` runs the agent and folds its events
+into the view, the painter writes frames. None waits for another: events are read however slowly the
+terminal takes its frames, and keys work whatever the agent does.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+
+from midstream.agent.run import Run
+from midstream.concurrency import task_group
+from midstream.errors import MidstreamError
+from midstream.events import (
+    ApprovalGiven,
+    ApprovalRequested,
+    RunEvent,
+    ToolFinished,
+    TurnDiscarded,
+)
+from midstream.faces.plain import printable
+from midstream.faces.terminal.desk import Desk
+from midstream.faces.terminal.paint import Look
+from midstream.faces.terminal.painter import Painter
+from midstream.faces.terminal.pictures import pictures
+from midstream.faces.terminal.setup import Setup
+from midstream.faces.terminal.status import Known
+from midstream.messages import Image, Text
+
+TWICE_S = 2.0  # within which a second Ctrl-C leaves
+HINT_S = 2.0  # how long a hint stands
+
+Prompt = str | tuple[Text | Image, ...]
+
+
+class Commands(Protocol):
+    def take(self, words: str) -> bool:
+        """Do what was typed, if it is a command; else False."""
+        ...
+
+
+class Conversation:
+    """Goes on until it is left. It is the editor's keyboard.
+
+    Args:
+        commands: what begins with a slash.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        desk: Desk,
+        painter: Painter,
+        commands: Commands,
+        clock: Callable[[], float],
+    ) -> None:
+        self.setup = setup
+        self.desk = desk
+        self.run: Run | None = None
+        self._painter = painter
+        self._clock = clock
+        self._commands = commands
+        self._jobs, self._todo = anyio.create_memory_object_stream[Callable[[], Run]](math.inf)
+        self._tasks: TaskGroup | None = None
+        self._stopped_at = -TWICE_S
+
+    async def go_on(self) -> None:
+        """Take keys and answer them, until `leave`."""
+        async with task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(self._painter.paint)
+            tasks.start_soon(self._converse)
+            tasks.start_soon(self.know_model)
+            await self.desk.editor.run()
+            tasks.cancel_scope.cancel()
+        await self._painter.end()
+
+    async def know_model(self) -> None:
+        """Tell the status line of the model, and how much it can hold."""
+        agent, name = self.setup.agent, self.setup.choice.model
+        self.desk.status.known = Known(name)
+        self.desk.status.known = Known(name, await agent.context_window())
+        self._painter.changed()
+
+    def leave(self) -> None:
+        """Settle what goes on, and end."""
+        self._jobs.close()
+        if self.run:
+            self.run.cancel()
+
+    # -- the agent ------------------------------------------------------------------------------
+
+    async def _converse(self) -> None:
+        async for begin in self._todo:
+            try:
+                await self._follow(begin())
+            except (MidstreamError, ValueError) as error:
+                self.desk.view.say(str(error), Look.BAD)
+            self._painter.changed()
+        self.desk.editor.leave()
+
+    async def _follow(self, run: Run) -> None:
+        async with run:
+            self.run = run
+            try:
+                async for event in run:
+                    self._see(event, run)
+            finally:
+                self.run = None
+        self.desk.asking.clear()
+        self.desk.queued = ()
+        if run.queued:
+            self.desk.editor.put("\n\n".join(run.queued))
+
+    def _see(self, event: RunEvent, run: Run) -> None:
+        self.desk.view.see(event)
+        self.desk.status.see(event)
+        match event:
+            case ApprovalRequested():
+                self.desk.asking.ask(event)
+            case ApprovalGiven(call_id) | ToolFinished(call_id):
+                self.desk.asking.forget(call_id)
+            case TurnDiscarded():
+                self.desk.asking.clear()
+            case _:
+                self.desk.queued = run.queued
+        self._painter.changed()
+
+    def printed(self, line: str) -> None:
+        """Show what a tool has printed."""
+        self.desk.view.say(printable(line))
+        self._painter.changed()
+
+    # -- the keyboard ---------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """What was typed is a command, an answer to a question, new words, or the next prompt."""
+        words = self.desk.editor.take()
+        taken = not words.strip() or self._commands.take(words) or self._refused(words)
+        if not taken and not self._said(words, Run.interrupt):
+            self.ask(words)
+        self._painter.pressed()
+
+    def queue(self) -> None:
+        """The words are said at the end of the turn; while nothing goes on, a new line begins."""
+        if self.run is None:
+            self.desk.editor.buffer.insert_text("\n")
+        elif (words := self.desk.editor.take()).strip() and not self._said(words, Run.queue):
+            self.ask(words)
+        if self.run:
+            self.desk.queued = self.run.queued
+        self._painter.pressed()
+
+    def escape(self) -> None:
+        if self.run:
+            self.run.cancel()
+
+    def ctrl_c(self) -> None:
+        """Stop the turn; twice leaves. What is being typed goes first."""
+        twice = self._clock() - self._stopped_at < TWICE_S
+        self._stopped_at = self._clock()
+        if twice:
+            self.leave()
+        elif self.run:
+            self.run.cancel()
+        elif self.desk.editor.text:
+            self.desk.editor.buffer.reset()
+            self._stopped_at = -TWICE_S
+        else:
+            self.hint("Ctrl-C again leaves")
+
+    def ctrl_d(self) -> None:
+        self.leave()
+
+    def reasoning(self) -> None:
+        """Show more of the reasoning that goes on, or all of the last."""
+        reasoning = self.desk.view.reasoning
+        if reasoning.goes_on:
+            reasoning.is_open = not reasoning.is_open
+        elif reasoning.last:
+            self.desk.view.show(reasoning.whole(self.desk.view.width))
+        else:
+            self.hint("there was no reasoning so far")
+        self._painter.pressed()
+
+    def answer(self, key: str) -> bool:
+        with suppress(KeyError):  # the question is gone
+            return self.run is not None and self.desk.asking.answer(key, self.run)
+        return False
+
+    def _refused(self, words: str) -> bool:
+        with suppress(KeyError):
+            return self.run is not None and self.desk.asking.refuse(words, self.run)
+        return False
+
+    def hint(self, words: str) -> None:
+        """Show words in the place of the status line, for a moment."""
+        assert self._tasks is not None
+        self.desk.hint = words
+        self._painter.pressed()
+        self._tasks.start_soon(self._take_away, words)
+
+    async def _take_away(self, words: str) -> None:
+        await anyio.sleep(HINT_S)
+        if self.desk.hint == words:
+            self.desk.hint = ""
+            self._painter.changed()
+
+    # -- what is said ---------------------------------------------------------------------------
+
+    def ask(self, words: str) -> None:
+        """Say something that begins a run."""
+        self.desk.view.prompted(words)
+        setup = self.setup
+        self._jobs.send_nowait(lambda: setup.agent.run(self._prompt(words), setup.session))
+
+    def compact(self, words: str) -> None:
+        """Have the model sum up what was said."""
+        setup = self.setup
+        self._jobs.send_nowait(lambda: setup.agent.compact(setup.session, words))
+
+    def _said(self, words: str, how: Callable[[Run, Prompt], None]) -> bool:
+        """Say something to the run that goes on; False if there is none."""
+        if self.run is None:
+            return False
+        try:
+            how(self.run, self._prompt(words))
+        except RuntimeError:  # it has ended just now
+            return False
+        except ValueError as error:
+            self.desk.view.say(str(error), Look.BAD)
+        return True
+
+    def _prompt(self, words: str) -> Prompt:
+        """The words, and the pictures that they name."""
+        seen = pictures(words, self.setup.folder)
+        if seen:
+            self.desk.view.say(f"with {', '.join(name for name, _ in seen)}")
+        return (Text(words), *(image for _, image in seen)) if seen else words
+
+    def start(self, command: Callable[[], Awaitable[None]]) -> None:
+        """Run what a command does, beside everything else."""
+        assert self._tasks is not None
+        self._tasks.start_soon(self._do, command)
+
+    async def _do(self, command: Callable[[], Awaitable[None]]) -> None:
+        await command()
+        self._painter.pressed()

@@ -1,0 +1,61 @@
+"""All that is seen of a conversation at one moment, put in its place."""
+
+from collections.abc import Callable
+
+from midstream.faces.plain import printable
+from midstream.faces.terminal.asking import Asking
+from midstream.faces.terminal.editor import Editor
+from midstream.faces.terminal.paint import Look, Paint
+from midstream.faces.terminal.screen import Place, Size
+from midstream.faces.terminal.status import Status
+from midstream.faces.terminal.view import View
+
+TYPED = 3  # a third of the screen is for what is typed, at most
+SPACED = 2  # lines between the answer and what is typed, and the status
+
+
+class Desk:
+    """The live region from top to bottom: answer, calls, question, what is queued, input, status.
+
+    Attributes:
+        editor: set by who makes both.
+        hint: stands in the place of the status line.
+        queued: words that wait for the end of the turn.
+    """
+
+    editor: Editor
+
+    def __init__(
+        self, paint: Paint, clock: Callable[[], float], status: Status, width: int
+    ) -> None:
+        self.paint = paint
+        self.view = View(paint, clock, width)
+        self.asking = Asking(paint, clock)
+        self.status = status
+        self.hint = ""
+        self.queued: tuple[str, ...] = ()
+
+    @property
+    def moves(self) -> bool:
+        """It changes with time alone."""
+        return self.view.moves or self.asking.waits
+
+    def lines(self, size: Size) -> tuple[list[str], Place]:
+        """What is live, and where the cursor stands in it."""
+        width = size.columns - 1  # the last column stays free
+        typed, place = self.editor.lines(width, max(1, size.rows // TYPED), self.paint)
+        below = [*self._queued(width), *typed]
+        menu = self.editor.menu(width, self.paint)
+        words = self.hint or self.status.line(width)
+        below += menu or [self.paint(Look.FAINT, words)]
+        question = list(self.asking.panel(width))
+        if question:
+            question = ["", *question]
+        room = size.rows - 1 - len(below) - len(question) - SPACED
+        above = [*self.view.live(max(1, room)), *question, ""]
+        row = len(above) + len(self._queued(width)) + place.row
+        return above + below, Place(row, place.column)
+
+    def _queued(self, width: int) -> list[str]:
+        words = (" ".join(printable(each).split()) for each in self.queued)
+        return [self.paint(Look.FAINT, f"⏎ at the end of the turn: {each}") for each in words]

@@ -1,0 +1,197 @@
+"""The line that is typed: keys, history and completion by prompt_toolkit, which draws nothing."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import Completer
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.history import History
+from prompt_toolkit.input import Input
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
+from prompt_toolkit.layout import BufferControl, Layout, Window
+from prompt_toolkit.output import DummyOutput
+from wcwidth import clip
+
+from midstream.faces.plain import printable
+from midstream.faces.terminal.layout import laid_out
+from midstream.faces.terminal.paint import Look, Paint
+from midstream.faces.terminal.screen import Place
+
+PROMPT = "› "
+MENU = 6  # completions that are seen at a time
+ESC_S = 0.05  # after this an Esc is one, and not the beginning of a key's sequence
+
+
+class Keyboard(Protocol):
+    """What keys do. Each is called in the event loop."""
+
+    def enter(self) -> None: ...
+    def queue(self) -> None: ...
+    def escape(self) -> None: ...
+    def ctrl_c(self) -> None: ...
+    def ctrl_d(self) -> None: ...
+    def reasoning(self) -> None: ...
+    def answer(self, key: str) -> bool:
+        """A key that was typed into an empty line; whether it was meant for a question."""
+        ...
+
+
+class Editor:
+    """Edits what is typed.
+
+    Args:
+        changed: called after each key, so that what is seen follows.
+    """
+
+    def __init__(
+        self,
+        keyboard: Keyboard,
+        history: History,
+        completer: Completer,
+        terminal: Input,
+        changed: Callable[[], None],
+    ) -> None:
+        self._keyboard = keyboard
+        self.buffer = Buffer(
+            multiline=True,
+            history=history,
+            completer=completer,
+            complete_while_typing=True,
+            on_completions_changed=lambda _: changed(),
+        )
+        self._application: Application[None] = Application(
+            layout=Layout(Window(BufferControl(self.buffer))),
+            key_bindings=self._bindings(),
+            input=terminal,
+            output=DummyOutput(),
+            after_render=lambda _: changed(),
+        )
+        self._application.ttimeoutlen = ESC_S
+        self._application.timeoutlen = ESC_S
+
+    async def run(self) -> None:
+        """Take keys until `leave`."""
+        await self._application.run_async(handle_sigint=False, set_exception_handler=False)
+
+    def leave(self) -> None:
+        if self._application.is_running:
+            self._application.exit()
+
+    # -- what is typed --------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        return self.buffer.text
+
+    def take(self) -> str:
+        """What was typed, which becomes part of the history; the line is empty then."""
+        text = self.buffer.text
+        if text.strip():
+            self.buffer.append_to_history()
+        self.buffer.reset()
+        return text
+
+    def put(self, text: str) -> None:
+        """Put words before what is typed."""
+        self.buffer.text = "\n".join(filter(None, (text, self.buffer.text)))
+        self.buffer.cursor_position = len(self.buffer.text)
+
+    # -- how it looks ---------------------------------------------------------------------------
+
+    def lines(self, width: int, most: int, paint: Paint) -> tuple[list[str], Place]:
+        rows, place = laid_out(
+            self.buffer.text, self.buffer.cursor_position, width - len(PROMPT), most
+        )
+        marks = [paint(Look.YOURS, PROMPT), *["  "] * (len(rows) - 1)]
+        lines = [mark + row for mark, row in zip(marks, rows, strict=True)]
+        return lines, Place(place.row, place.column + len(PROMPT))
+
+    def menu(self, width: int, paint: Paint) -> list[str]:
+        """The completions around the one that is chosen."""
+        state = self.buffer.complete_state
+        if not state or not state.completions:
+            return []
+        chosen = state.complete_index or 0
+        first = min(max(0, chosen - MENU + 2), max(0, len(state.completions) - MENU))
+        lines: list[str] = []
+        for n, each in enumerate(state.completions[first : first + MENU], first):
+            mark = "▸ " if n == state.complete_index else "  "
+            about = f"  {each.display_meta_text}" if each.display_meta_text else ""
+            words = clip(printable(f"{mark}{each.display_text}{about}"), 0, width)
+            lines.append(paint(Look.NAME if n == state.complete_index else Look.FAINT, words))
+        return lines
+
+    # -- keys -----------------------------------------------------------------------------------
+
+    def _bindings(self) -> KeyBindings:
+        keys = KeyBindings()
+        keyboard = self._keyboard
+        plain = {
+            "c-c": keyboard.ctrl_c,
+            "c-r": keyboard.reasoning,
+        }
+        for name, action in plain.items():
+            keys.add(name, eager=True)(_calling(action))
+        keys.add("escape", "enter")(_calling(keyboard.queue))
+        keys.add("c-j")(_new_line)
+        keys.add("enter")(self._enter)
+        keys.add("escape")(self._escape)
+        keys.add("c-d")(self._ctrl_d)
+        keys.add("tab")(self._tab)
+        keys.add("c-z")(_sleep)
+        keys.add(Keys.BracketedPaste)(_paste)
+        keys.add(Keys.Any, filter=Condition(lambda: not self.buffer.text))(self._any)
+        return keys
+
+    def _enter(self, event: KeyPressEvent) -> None:
+        state = self.buffer.complete_state
+        if state and state.current_completion:
+            self.buffer.apply_completion(state.current_completion)
+        elif self.buffer.document.current_line_before_cursor.endswith("\\"):
+            self.buffer.delete_before_cursor()
+            self.buffer.insert_text("\n")
+        else:
+            self.buffer.cancel_completion()
+            self._keyboard.enter()
+
+    def _escape(self, event: KeyPressEvent) -> None:
+        if self.buffer.complete_state:
+            self.buffer.cancel_completion()
+        else:
+            self._keyboard.escape()
+
+    def _ctrl_d(self, event: KeyPressEvent) -> None:
+        if self.buffer.text:
+            self.buffer.delete()
+        else:
+            self._keyboard.ctrl_d()
+
+    def _tab(self, event: KeyPressEvent) -> None:
+        if self.buffer.complete_state:
+            self.buffer.complete_next()
+        else:
+            self.buffer.start_completion(insert_common_part=True)
+
+    def _any(self, event: KeyPressEvent) -> None:
+        if not self._keyboard.answer(event.data):
+            event.current_buffer.insert_text(printable(event.data))
+
+
+def _calling(action: Callable[[], None]) -> Callable[[KeyPressEvent], None]:
+    return lambda event: action()
+
+
+def _new_line(event: KeyPressEvent) -> None:
+    event.current_buffer.insert_text("\n")
+
+
+def _sleep(event: KeyPressEvent) -> None:
+    event.app.suspend_to_background()
+
+
+def _paste(event: KeyPressEvent) -> None:
+    text = event.data.replace("\r\n", "\n").replace("\r", "\n")
+    event.current_buffer.insert_text(printable(text))

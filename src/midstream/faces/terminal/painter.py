@@ -1,0 +1,91 @@
+"""Frames: what has changed is written to the terminal, at most twenty times a second."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import anyio
+
+from midstream.concurrency import in_thread
+from midstream.faces.terminal.desk import Desk
+from midstream.faces.terminal.paint import Look
+from midstream.faces.terminal.paper import Step
+from midstream.faces.terminal.screen import Place, Screen, Size
+
+FRAME_S = 0.05  # the shortest time between two frames, unless a key was pressed
+TICK_S = 0.125  # between two frames while nothing changes but time
+
+
+class Terminal:
+    """Where frames go.
+
+    Args:
+        write: may wait, so that it is called in a thread.
+        size: of the terminal, at this moment.
+    """
+
+    def __init__(self, write: Callable[[str], None], size: Callable[[], Size]) -> None:
+        self.write = write
+        self.size = size
+
+
+class Painter:
+    def __init__(self, desk: Desk, screen: Screen, terminal: Terminal) -> None:
+        self._desk = desk
+        self._screen = screen
+        self._terminal = terminal
+        self._changed = anyio.Event()
+        self._pressed = anyio.Event()
+
+    def changed(self) -> None:
+        """Something is to be shown soon."""
+        self._changed.set()
+
+    def pressed(self) -> None:
+        """A key was pressed: whoever types sees it at once."""
+        self._changed.set()
+        self._pressed.set()
+
+    async def paint(self) -> None:
+        """Draw until cancelled."""
+        while True:
+            with anyio.move_on_after(TICK_S if self._desk.moves else math.inf):
+                await self._changed.wait()
+            self._changed = anyio.Event()
+            await self._write(self._frame())
+            with anyio.move_on_after(FRAME_S):
+                await self._pressed.wait()
+            self._pressed = anyio.Event()
+
+    async def end(self) -> None:
+        """Leave the finished lines alone on the screen, and the cursor below them."""
+        await self._write(self._frame(live=False))
+
+    async def _write(self, text: str) -> None:
+        if text:
+            with anyio.CancelScope(shield=True):  # half a frame would spoil the screen
+                await in_thread(partial(self._terminal.write, text))
+
+    def _frame(self, *, live: bool = True) -> str:
+        size = self._terminal.size()
+        self._desk.view.width = size.columns - 1
+        steps = self._desk.view.take()
+        shown, place = self._desk.lines(size) if live else ([], Place())
+        text, lines = "", list[str]()
+        for step in steps:
+            match step:
+                case Step.MARK:
+                    text += self._screen.frame(size, lines, shown, place) if lines else ""
+                    self._screen.mark()
+                    lines.clear()
+                case Step.WITHDRAW:
+                    lines = self._withdrawn()
+                case line:
+                    lines.append(line)
+        return text + self._screen.frame(size, lines, shown, place)
+
+    def _withdrawn(self) -> list[str]:
+        """Take back the lines since the mark; a line says so where some cannot be reached."""
+        left = self._screen.withdraw()
+        words = f"↑ the {left} lines above are taken back: the answer starts again"
+        return [self._desk.paint(Look.FAINT, words)] if left else []
