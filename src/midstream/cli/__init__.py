@@ -18,7 +18,7 @@ COMMANDS = {
     "timeline": "midstream.cli.timeline",
 }
 # Words that will name commands: taken for a question, they would be sent and paid for.
-RESERVED = frozenset({"chat", "serve", "bench"})
+RESERVED = frozenset({"serve", "bench"})
 FAILED, WRONG_USAGE, BAD_CONFIGURATION, CANCELLED = 1, 2, 4, 130
 
 
@@ -42,6 +42,8 @@ def main() -> None:
         sys.exit(complain(words, WRONG_USAGE))
     if args and args[0] in COMMANDS:
         sys.exit(run(COMMANDS[args[0]], args[1:], f"midstream {args[0]}"))
+    if args[:1] == ["chat"]:
+        sys.exit(run("midstream.cli.ask", ["--chat", *args[1:]], "midstream chat"))
     sys.exit(run("midstream.cli.ask", args, "midstream"))
 
 

@@ -1,6 +1,8 @@
 """`midstream PROMPT`: one question, one answer, and out."""
 
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -9,10 +11,12 @@ from click.core import ParameterSource
 from midstream.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from midstream.cli.play import Question
     from midstream.tools.permissions import Rule
 
 EPILOG = """\b
 Commands, each with --help:
+  chat      a conversation, as without a PROMPT on a terminal
   demo      show it all without a key
   sessions  list, show, export and delete what was said
   timeline  when the model wrote and its tools ran, as bars or a picture
@@ -165,6 +169,7 @@ class RuleText(click.ParamType["Rule"]):
     metavar="TOKENS",
     help="Of a model that is not listed.",
 )
+@click.option("--chat", is_flag=True, hidden=True)  # `midstream chat`
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option("-V", "--version", is_flag=True, help="Show the version and exit.")
 def command(
@@ -188,6 +193,7 @@ def command(
     max_cost: float | None,
     thinking: int | Literal["adaptive"] | None,
     context_window: int | None,
+    chat: bool,
     debug: bool,
     version: bool,
 ) -> int:
@@ -197,8 +203,14 @@ def command(
     from midstream.cli.play import Question, play
 
     tell_of_the_folders(model)
+    conversation = chat or (prompt is None and not print_ and output_format == "text")
+    conversation = conversation and on_a_terminal(needed=chat)
+    if conversation and system is None:
+        from midstream.cli.instructions import instructions
+
+        system = instructions(Path.cwd())
     question = Question(
-        words(prompt),
+        valid(prompt or "") if conversation else words(prompt),
         default_model(base_url) if model is None else valid(model),
         base_url,
         system and valid(system),
@@ -211,7 +223,30 @@ def command(
         session_for(latest, resume, no_session),
         Grants(tools, allow, deny, yes, not no_workspace, add_dirs),
     )
-    return play(question)
+    return converse(question) if conversation else play(question)
+
+
+def on_a_terminal(*, needed: bool) -> bool:
+    """There is somebody at a terminal to have a conversation with."""
+    there = all(each is not None and each.isatty() for each in (sys.stdin, sys.stdout))
+    if needed and not there:
+        raise click.UsageError('a conversation needs a terminal; midstream "What is …?" does not')
+    return there
+
+
+def converse(question: "Question") -> int:
+    """Have a conversation, as far as the terminal and what is installed allow it."""
+    if os.environ.get("TERM") not in ("dumb", "") and os.name == "posix":
+        try:
+            from midstream.cli.chat import converse
+
+            return converse(question)
+        except ModuleNotFoundError as error:
+            words = "pip install 'midstream[terminal]' gives a better one"
+            click.echo(f"midstream: {error.name} is missing: {words}", err=True)
+    from midstream.cli.lines import converse_in_lines
+
+    return converse_in_lines(question)
 
 
 def tell_of_the_folders(model: str | None) -> None:

@@ -36,6 +36,19 @@ class Grants(Struct, frozen=True):
     add_dirs: tuple[str, ...] = ()
 
 
+class Kit(Struct, frozen=True):
+    """The tools, and the rules about them, which grow with what is allowed for good."""
+
+    tools: list[Tool]
+    permissions: Permissions
+
+
+def kit(grants: Grants) -> Kit:
+    """What was granted; see `granted_tools` and `granted` for what is raised."""
+    tools = granted_tools(grants)
+    return Kit(tools, granted(grants, tools))
+
+
 def granted_tools(grants: Grants) -> list[Tool]:
     """The tools that were named, and those of the folder; of two with one name the one named.
 

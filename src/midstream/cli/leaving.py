@@ -21,10 +21,12 @@ MAIN = threading.main_thread()
 HINT_S = 0.5  # after a signal; a run that settles sooner needs no words
 SETTLE_S = 10.0  # and then it is left, settled or not: a supervisor sends SIGTERM once
 LINGER_S = 3.0  # how long threads that were left behind may hold up the end
+CAME, SETTLED, OVER = "a signal came", "what it stopped is settled", "it is over"
 STARTS = ("subprocess.Popen", "os.system", "os.fork", "os.forkpty", "os.posix_spawn")
 
 
 spared: "Processes" = {}  # children from before
+before_leaving: list[Callable[[], None]] = []  # what is put right, however the program ends
 
 
 class Signals:
@@ -35,41 +37,51 @@ class Signals:
 
     Attributes:
         first: what the first one does; any other leaves at once.
+        came: there was one.
     """
 
     def __init__(self) -> None:
         self.first: Callable[[], object] = leave
-        self._came = False
+        self.came = False
         self._status = CANCELLED
         self._news: SimpleQueue[str] = SimpleQueue()  # which a signal may interrupt anywhere
         Thread(target=self._watch, daemon=True, name="midstream-end").start()
 
     def arrived(self, number: int, frame: object) -> None:
-        first, self.first, self._came = self.first, leave, True
-        self._news.put("a signal came")
+        first, self.first, self.came = self.first, leave, True
+        self._news.put(CAME)
         first()
 
     def over(self, status: int = CANCELLED) -> None:
         """There is nothing left to do but to leave."""
         self.first, self._status = leave, status
-        self._news.put("it is over")
+        self._news.put(OVER)
         others = [each for each in threading.enumerate() if each is not MAIN]
-        if self._came and not all(each.daemon for each in others):
+        if self.came and not all(each.daemon for each in others):
             leave()  # Python would wait for them: a tool's `asyncio.to_thread`
+
+    def rest(self) -> None:
+        """What the signal stopped is settled, and the program goes on."""
+        self.first, self.came = leave, False
+        self._news.put(SETTLED)
 
     def _watch(self) -> None:
         """See to it that the program ends, whatever a tool does."""
-        if self._news.get() == "a signal came" and not self._is_over(HINT_S):
-            hint("stopping; Ctrl-C leaves at once")
-            if not self._is_over(SETTLE_S):
-                leave()
+        news: str | None = SETTLED
+        while news != OVER:
+            if news == CAME and (news := self._heard(HINT_S)) is None:
+                hint("stopping; Ctrl-C leaves at once")
+                if (news := self._heard(SETTLE_S)) is None:
+                    leave()
+            elif news != OVER:
+                news = self._news.get()
         sleep(LINGER_S)
         leave(self._status)
 
-    def _is_over(self, within_s: float) -> bool:
+    def _heard(self, within_s: float) -> str | None:
         with suppress(Empty):
-            return bool(self._news.get(timeout=within_s))
-        return False
+            return self._news.get(timeout=within_s)
+        return None
 
 
 @contextmanager
@@ -143,6 +155,9 @@ def hint(words: str = "") -> None:
 
 def leave(status: int = CANCELLED) -> NoReturn:
     try:
+        for put_right in before_leaving:
+            with suppress(Exception):  # it must not keep the program from ending
+                put_right()
         leave_nothing()
         if status == CANCELLED:
             hint()  # the shell's prompt stands on a line of its own

@@ -14,7 +14,7 @@ from msgspec import Struct
 from midstream.agent.agent import Agent
 from midstream.agent.run import Run
 from midstream.cli.approval import Questions
-from midstream.cli.grants import Grants, granted, granted_tools
+from midstream.cli.grants import Grants, Kit, kit
 from midstream.cli.leaving import CANCELLED, Signals, leaving
 from midstream.cli.load import load_model
 from midstream.cli.loading import with_progress
@@ -90,22 +90,33 @@ def play(question: Question) -> int:
     """
     screen = Screen(sys.stdout.fileno(), sys.stderr.fileno())
     with redirect_stdout(sys.stderr):  # what tools print is not part of the answer
-        model = load_model(question.model, question.base_url)
-        tools = granted_tools(question.grants)
-        agent = Agent(
-            with_progress(model, screen.beside),
-            tools,
-            question.system,
-            question.max_turns,
-            question.max_tokens,
-            question.thinking,
-            max_cost=question.max_cost,
-            permissions=granted(question.grants, tools),
-            context_window=question.context_window,
-        )
+        agent = agent_for(question, kit(question.grants), screen.beside)
         run = agent.run(question.prompt, question.session)
         with leaving() as signals:
             return anyio.run(show, run, face(question.output_format, screen), screen, signals)
+
+
+def agent_for(question: Question, kit: Kit, terminal: int | None = None) -> Agent:
+    """The agent that a question asks.
+
+    Args:
+        terminal: where a model that is loaded first may tell its progress.
+
+    Raises:
+        ConfigurationError: no such model, or no key.
+    """
+    model = load_model(question.model, question.base_url)
+    return Agent(
+        model if terminal is None else with_progress(model, terminal),
+        kit.tools,
+        question.system,
+        question.max_turns,
+        question.max_tokens,
+        question.thinking,
+        max_cost=question.max_cost,
+        permissions=kit.permissions,
+        context_window=question.context_window,
+    )
 
 
 def face(output_format: str, screen: Screen, priced_as: str | None = None) -> Face:

@@ -1,0 +1,65 @@
+"""`midstream` on a terminal: a conversation.
+
+The first frame is drawn before what edits and what renders is imported, so that one can begin to
+type at once; what is typed until then waits in the terminal.
+"""
+
+import os
+from pathlib import Path
+
+from midstream import __version__
+from midstream.cli.leaving import leaving
+from midstream.cli.play import Question
+from midstream.cli.raw import raw_keys
+from midstream.faces.plain import printable
+from midstream.faces.terminal.paint import Look, Paint
+from midstream.faces.terminal.screen import Place, Screen, Size
+from midstream.faces.terminal.status import Known, Status
+
+
+def converse(question: Question) -> int:
+    """Have a conversation on the terminal. `question.prompt` begins it, if there is one.
+
+    Raises:
+        ConfigurationError: no such model, no key, no such tool.
+    """
+    paint = Paint("NO_COLOR" not in os.environ)
+    # xterm cuts its lines where others wrap them anew.
+    screen = Screen(size(1), reflows="XTERM_VERSION" not in os.environ)
+    status = Status(Known(question.model))
+    with raw_keys(1):
+        live = ["", paint(Look.YOURS, "› "), paint(Look.FAINT, status.line(size(1).columns - 1))]
+        write(1, screen.frame(size(1), banner(question, paint), live, Place(1, 2)))
+        try:
+            with leaving() as signals:
+                from midstream.cli.talk import Talk  # which takes a quarter of a second
+
+                return Talk(question, paint, screen, status).have(signals)
+        finally:
+            write(1, screen.frame(size(1), [], [], Place()))
+
+
+def banner(question: Question, paint: Paint) -> list[str]:
+    folder = Path.cwd()
+    home = Path.home()
+    place = f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)
+    about = printable(f" {__version__} · {question.model} · {place}")
+    return [
+        paint(Look.STRONG, "midstream") + paint(Look.FAINT, about),
+        paint(Look.FAINT, "/help tells the rest · Esc stops an answer · Ctrl-D leaves"),
+    ]
+
+
+def size(terminal: int) -> Size:
+    try:
+        columns, rows = os.get_terminal_size(terminal)
+    except OSError:  # it is gone
+        columns, rows = 80, 24
+    return Size(max(columns, 2) if columns else 80, max(rows, 2) if rows else 24)
+
+
+def write(terminal: int, text: str) -> None:
+    """Write all of it; may wait for a terminal that is slow."""
+    data = text.encode(errors="replace")
+    while data:
+        data = data[os.write(terminal, data) :]

@@ -1,0 +1,242 @@
+"""The commands within a conversation: `/help` and its like."""
+
+import os
+from collections.abc import Iterable
+from functools import partial
+from inspect import isawaitable
+
+import click
+from msgspec.structs import replace
+
+from midstream.cli.going_on import the_one
+from midstream.cli.sessions import in_a_row, in_markdown, in_turns, write_new
+from midstream.cli.timeline import runs_of
+from midstream.concurrency import in_thread
+from midstream.errors import ConfigurationError, MidstreamError
+from midstream.faces.plain import printable
+from midstream.faces.terminal.conversation import Conversation
+from midstream.faces.terminal.paint import Look
+from midstream.faces.terminal.setup import Choice, Thinking
+from midstream.faces.timeline import lines
+from midstream.faces.timeline_svg import svg
+from midstream.faces.transcript import plain
+from midstream.journal.database import Summary
+from midstream.journal.session import Session
+from midstream.journal.store import Journal
+from midstream.tools.permissions import Decision
+
+RIGHTS = {Decision.ALLOWED: "runs", Decision.ASK: "is asked", Decision.DENIED: "is denied"}
+LISTED = 12  # sessions
+SHOWN = 12  # paragraphs of a session that is gone on with
+ABOUT = {
+    "help": "what there is to know",
+    "model": "the model, or another one: /model PROVIDER:NAME",
+    "clear": "begin anew; what was said stays in its session",
+    "compact": "replace what was said by a summary: /compact [WHAT MATTERS]",
+    "resume": "go on with another session: /resume ID",
+    "sessions": "the sessions of this folder",
+    "cost": "what this session has used and cost",
+    "tools": "what the model may call, and what is asked first",
+    "thinking": "how much the model thinks: /thinking TOKENS|adaptive|off",
+    "timeline": "when everything ran: /timeline [FILE.svg]",
+    "export": "write what was said as Markdown: /export [FILE]",
+    "quit": "leave",
+}
+IDLE = ("model", "clear", "compact", "resume", "thinking")  # not while the model answers
+KEYS = (
+    ("Enter", "say it; while the model answers: stop it, and say it at once"),
+    ("Alt-Enter", "while the model answers: say it when the turn has ended"),
+    ("Ctrl-J, \\ Enter", "a new line"),
+    ("Esc", "stop the answer"),
+    ("Ctrl-C", "stop the answer; twice leaves"),
+    ("Ctrl-D", "leave"),
+    ("Ctrl-R", "more of the reasoning"),
+    ("Tab, @", "complete; a file of this folder"),
+    ("↑ ↓", "what was said before"),
+)
+
+
+class Slash:
+    """Does what begins with a slash."""
+
+    talk: Conversation  # set by who makes both
+
+    def take(self, words: str) -> bool:
+        """Do what the words say, if they name a command; False if they are for the model."""
+        name, _, value = words.strip().partition(" ")
+        if not name.startswith("/") or "/" in name[1:] or "\n" in words.strip():
+            return False
+        talk = self.talk
+        command = meant(name[1:].lower())
+        if command is None:
+            words = f"there is no command {printable(name)}; /help lists them"
+            talk.desk.view.say(f"{words} (a space before it says it to the model)", Look.BAD)
+        elif command in IDLE and talk.run:
+            talk.desk.view.say(f"{name}: Esc stops the answer first")
+        else:
+            talk.start(partial(self._do, command, value.strip()))
+        return True
+
+    async def _do(self, command: str, value: str) -> None:
+        try:
+            done = getattr(self, f"_{command}")(value)
+            if isawaitable(done):
+                await done
+        except click.ClickException as error:
+            self._say(error.format_message(), Look.BAD)
+        except (MidstreamError, ValueError, OSError) as error:
+            self._say(str(error), Look.BAD)
+
+    def values(self, command: str) -> Iterable[str]:
+        """What a command can be given, for completion. Called in a thread."""
+        match command:
+            case "model":
+                return self.talk.setup.models
+            case "thinking":
+                return ("off", "adaptive", "2048", "8192", "16384")
+            case "resume" if self.talk.setup.journal:
+                return [each.id[:8] for each in self._here()]
+            case _:
+                return ()
+
+    def _say(self, words: str, look: Look = Look.FAINT) -> None:
+        self.talk.desk.view.say(printable(words), look, goes_on=False)
+
+    def _journal(self) -> Journal:
+        if journal := self.talk.setup.journal:
+            return journal
+        raise ConfigurationError("nothing is kept of this session (--no-session)")
+
+    # -- one method for each command ------------------------------------------------------------
+
+    def _help(self, value: str) -> None:
+        commands = [(f"/{name}", about) for name, about in ABOUT.items()]
+        room = max(len(left) for left, _ in (*commands, *KEYS))
+        lines = [f"{left:{room}}  {right}" for left, right in (*commands, ("", ""), *KEYS)]
+        self._say("\n".join(line.rstrip() for line in lines))
+
+    def _quit(self, value: str) -> None:
+        self.talk.leave()
+
+    def _model(self, value: str) -> None:
+        setup = self.talk.setup
+        if not value:
+            self._say(f"{setup.choice.model}; /model PROVIDER:NAME takes another one")
+        else:
+            self._choose(replace(setup.choice, model=value))
+
+    def _thinking(self, value: str) -> None:
+        if not value:
+            now = self.talk.setup.choice.thinking or "off"
+            self._say(f"thinking: {now}; /thinking TOKENS|adaptive|off changes it")
+        else:
+            self._choose(replace(self.talk.setup.choice, thinking=budget(value)))
+
+    def _choose(self, choice: Choice) -> None:
+        """Go on with another model, or another budget; raises ConfigurationError."""
+        setup = self.talk.setup
+        setup.agent, setup.choice = setup.make(choice), choice
+        thinking = f", thinking {choice.thinking}" if choice.thinking else ""
+        self._say(f"from here on: {choice.model}{thinking}")
+        self.talk.start(self.talk.know_model)
+
+    def _compact(self, value: str) -> None:
+        self.talk.compact(value)
+
+    def _clear(self, value: str) -> None:
+        self._change_to(self.talk.setup.new_session())
+        self._say("a new session")
+
+    async def _resume(self, value: str) -> None:
+        if not value:
+            await self._sessions("")
+            return
+        journal = self._journal()
+        found = await in_thread(partial(the_one, journal, value))
+        session = await in_thread(partial(journal.session, found.id))
+        rows = await in_thread(partial(journal.rows, found.id))
+        paragraphs = list(plain(row.record for row in rows))
+        left = f"… {len(paragraphs) - SHOWN} before\n" if len(paragraphs) > SHOWN else ""
+        self._say(left + "\n".join(paragraphs[-SHOWN:]))
+        self._change_to(session)
+        self._say(f"{session.id[:8]}: {in_turns(session.turns)}; it goes on here")
+
+    def _change_to(self, session: Session) -> None:
+        self.talk.setup.session = session
+        self.talk.desk.status.begin(session.usage, session.context_tokens, session.cost_usd)
+
+    async def _sessions(self, value: str) -> None:
+        found = await in_thread(self._here)
+        width = self.talk.desk.view.width - 2
+        lines = [in_a_row(each, width) for each in found[:LISTED]]
+        more = f"\nand {len(found) - LISTED} more: midstream sessions" if found[LISTED:] else ""
+        self._say(("\n".join(lines) or "none so far") + more + "\n/resume ID goes on with one")
+
+    def _here(self) -> list[Summary]:
+        place = os.fspath(self.talk.setup.folder)
+        return [each for each in self._journal().summaries() if each.folder == place]
+
+    def _cost(self, value: str) -> None:
+        session = self.talk.setup.session
+        used, lost = session.usage, session.discarded_usage
+        cost = "unknown" if session.cost_usd is None else f"${session.cost_usd:.4f}"
+        lines = [
+            f"cost                {cost}",
+            f"turns               {session.turns:,}",
+            f"tokens read         {used.input_tokens:,}",
+            f"  from the cache    {used.cache_read_tokens:,}",
+            f"  into the cache    {used.cache_write_tokens:,}",
+            f"tokens written      {used.output_tokens:,}",
+        ]
+        if used.reasoning_tokens:
+            lines.append(f"  of them reasoning {used.reasoning_tokens:,}")
+        if lost.output_tokens or lost.input_tokens:
+            lines.append(f"in lost answers     {lost.input_tokens:,} and {lost.output_tokens:,}")
+        self._say("\n".join(lines))
+
+    def _tools(self, value: str) -> None:
+        setup = self.talk.setup
+        lines: list[str] = []
+        for each in setup.tools:
+            decision = setup.permissions.verdict(each, {}).decision
+            about = each.spec.description.strip().split("\n")[0]
+            lines.append(f"{each.spec.name:14} {each.effects:11} {RIGHTS[decision]:9} {about}")
+        rules = [f"allow {rule}" for rule in setup.permissions.allowed]
+        rules += [f"deny {rule}" for rule in setup.permissions.denied]
+        self._say("\n".join([*lines, *rules]) or "none")
+
+    async def _timeline(self, value: str) -> None:
+        journal, session = self._journal(), self.talk.setup.session
+        runs = await in_thread(partial(runs_of, journal, session.id))
+        if value:
+            await in_thread(partial(write_new, value, [svg(runs)]))
+            self._say(f"drawn into {value}")
+        else:
+            view = self.talk.desk.view
+            view.show(lines(runs[-1], view.width, self.talk.desk.paint.colour))
+
+    async def _export(self, value: str) -> None:
+        journal, session = self._journal(), self.talk.setup.session
+        name = value or f"midstream-{session.id[:8]}.md"
+
+        def write() -> None:
+            write_new(name, in_markdown(journal, the_one(journal, session.id)))
+
+        await in_thread(write)
+        self._say(f"written to {name}")
+
+
+def meant(name: str) -> str | None:
+    """The command of that name, or the one that begins so."""
+    begun = [each for each in ABOUT if name and each.startswith(name)]
+    return name if name in ABOUT else begun[0] if len(begun) == 1 else None
+
+
+def budget(value: str) -> Thinking:
+    if value in ("off", "0"):
+        return None
+    if value == "adaptive":
+        return "adaptive"
+    if value.isdecimal():
+        return int(value)
+    raise ConfigurationError(f"{value!r} is neither a number of tokens nor adaptive nor off")

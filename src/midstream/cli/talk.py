@@ -1,0 +1,131 @@
+"""The parts of a conversation, put together: keys, screen, agent, session."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+import anyio
+from msgspec.structs import replace
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input import create_input
+
+from midstream.agent.agent import Agent
+from midstream.cli.chat import size, write
+from midstream.cli.grants import kit
+from midstream.cli.leaving import CANCELLED, Signals
+from midstream.cli.output import caught
+from midstream.cli.play import Question, agent_for
+from midstream.cli.slash import ABOUT, Slash
+from midstream.faces.terminal.completing import WordsAndFiles
+from midstream.faces.terminal.conversation import Conversation
+from midstream.faces.terminal.desk import Desk
+from midstream.faces.terminal.editor import Editor
+from midstream.faces.terminal.paint import Paint
+from midstream.faces.terminal.painter import Painter, Terminal
+from midstream.faces.terminal.screen import Screen
+from midstream.faces.terminal.setup import Choice, Setup
+from midstream.faces.terminal.status import Status
+from midstream.journal.session import Session
+from midstream.journal.store import Journal, StoredSession, data_folder
+from midstream.models.endpoints import ENDPOINTS
+from midstream.secrets.secrets import Secrets
+
+GONE = 1  # the terminal is
+
+
+class Talk:
+    """One conversation, from the first key to the last frame."""
+
+    def __init__(self, question: Question, paint: Paint, screen: Screen, status: Status) -> None:
+        self._question = question
+        self._kit = kit(question.grants)
+        self._screen = screen
+        self._status = status
+        self._paint = paint
+        self._folder = Path.cwd()
+        self._kept = isinstance(question.session, StoredSession)
+
+    def have(self, signals: Signals) -> int:
+        """Have it, and return the exit status.
+
+        Raises:
+            ConfigurationError: no such model, no key, no such tool.
+        """
+        setup = self._setup()
+        tell: list[Callable[[str], object]] = []  # once there is somebody to tell
+
+        def printed(line: str) -> None:
+            for each in tell:
+                each(line)
+
+        with caught(printed) as terminal:
+            return anyio.run(self._have, setup, signals, terminal, tell)
+
+    async def _have(
+        self, setup: Setup, signals: Signals, terminal: int, tell: list[Callable[[str], object]]
+    ) -> int:
+        soon = asyncio.get_running_loop().call_soon_threadsafe
+        desk = Desk(self._paint, monotonic, self._status, size(terminal).columns - 1)
+        place = Terminal(partial(write, terminal), partial(size, terminal))
+        painter = Painter(desk, self._screen, place)
+        slash = Slash()
+        talk = slash.talk = Conversation(setup, desk, painter, slash, monotonic)
+        completer = WordsAndFiles(ABOUT, slash.values, self._folder)
+        desk.editor = Editor(talk, self._history(), completer, create_input(), painter.pressed)
+        tell.append(lambda line: soon(talk.printed, line))
+        signals.first = partial(soon, talk.leave)
+        code = GONE
+        try:
+            if self._question.prompt:
+                talk.ask(self._question.prompt)
+            await talk.go_on()
+            code = CANCELLED if signals.came else 0
+        finally:
+            signals.over(code)
+        return code
+
+    def _setup(self) -> Setup:
+        question = self._question
+        choice = Choice(question.model, question.thinking)
+        return Setup(
+            self._make(choice),
+            choice,
+            self._make,
+            self._kit.tools,
+            self._kit.permissions,
+            [f"{name}:{each.model}" for name, each in ENDPOINTS.items() if each.model],
+            question.session,
+            Journal() if self._kept else None,
+            self._new_session,
+            self._folder,
+        )
+
+    def _make(self, choice: Choice) -> Agent:
+        """An agent like the one before, but for what was chosen."""
+        changed = replace(self._question, model=choice.model, thinking=choice.thinking)
+        return agent_for(changed, self._kit)
+
+    def _new_session(self) -> Session:
+        return Journal().session() if self._kept else Session()
+
+    def _history(self) -> History:
+        if not self._kept:
+            return InMemoryHistory()
+        return KeptHistory(data_folder() / "history", self._question.session.secrets)
+
+
+class KeptHistory(FileHistory):
+    """What was typed before, on disk, without the keys in it."""
+
+    def __init__(self, path: Path, secrets: Secrets) -> None:
+        super().__init__(path)
+        self._secrets = secrets
+        with suppress(OSError):
+            path.touch(mode=0o600)
+
+    def store_string(self, string: str) -> None:
+        with suppress(OSError):
+            super().store_string(self._secrets.text(string))
