@@ -159,22 +159,23 @@ def test_the_context_is_not_the_models_business() -> None:
 
 
 def test_a_serial_name_is_the_key_of_every_call() -> None:
-    assert tool(add, serial="maths").serial_key({"a": 1}) == "maths"
-    assert tool(add).serial_key({"a": 1}) is None
+    assert tool(add, serial="maths").lanes({"a": 1}) == ("maths",)
+    assert tool(add).lanes({"a": 1}) == ()
 
 
 def test_a_serial_function_sees_those_arguments_that_it_names() -> None:
-    assert tool(add, serial=lambda b: f"b{b}").serial_key({"a": 1, "b": 7}) == "b7"
-    assert tool(add, serial=lambda: "all").serial_key({"a": 1}) == "all"
-    assert tool(add, serial=lambda **every: [*every]).serial_key({"a": 2}) == "['b', 'a']"
+    assert tool(add, serial=lambda b: f"b{b}").lanes({"a": 1, "b": 7}) == ("b7",)
+    assert tool(add, serial=lambda: "all").lanes({"a": 1}) == ("all",)
+    assert tool(add, serial=lambda **every: [*every]).lanes({"a": 2}) == ("['b', 'a']",)
 
 
 def test_a_serial_function_sees_the_defaults_of_absent_arguments() -> None:
-    assert tool(add, serial=lambda a, b: a + b).serial_key({"a": 1}) == "2"
+    assert tool(add, serial=lambda a, b: a + b).lanes({"a": 1}) == ("2",)
 
 
 def test_a_serial_function_may_say_that_a_call_need_not_wait() -> None:
-    assert tool(add, serial=lambda a: None).serial_key({"a": 1}) is None
+    assert tool(add, serial=lambda a: ("x", a)).lanes({"a": 1}) == ("x", "1")
+    assert tool(add, serial=lambda a: None).lanes({"a": 1}) == ()
 
 
 # -- what is refused ---------------------------------------------------------------------------

@@ -61,8 +61,7 @@ class Call:
     """A call and what has become of it. Times are those of the event loop's clock.
 
     Attributes:
-        lane: its serial group.
-        before: the call of the same serial group that must be done first.
+        before: by serial group, the call that must be done first.
         why: what cancelled it, such as "interrupted by the user"; empty if nothing did.
         reused: its result is that of an equal call of a discarded attempt.
         written: that it begins is written down, so that its end must be too.
@@ -77,8 +76,7 @@ class Call:
         self.state = State.WAITING
         self.result: ToolResult | None = None
         self.done = anyio.Event()
-        self.lane: str | None = None
-        self.before: Call | None = None
+        self.before: dict[str, Call | None] = {}
         self.began = self.ended = math.inf
         self.why = ""
         self.reused = False

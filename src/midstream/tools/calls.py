@@ -68,7 +68,7 @@ class ToolCalls:
             return
         try:
             arguments = tool.arguments(call.asked.input)
-            queue = None if self._stopped else tool.serial_key(arguments)
+            lanes = () if self._stopped else tool.lanes(arguments)
         except BadArguments as error:
             call.refuse(str(error), self._bench)
             return
@@ -79,9 +79,8 @@ class ToolCalls:
             call.refuse(f"Not started: {self._stopped}.", self._bench)
             return
         self._ledger[call.key] = call
-        if queue is not None:
-            call.lane, call.before = queue, self._queues.get(queue)
-            self._queues[queue] = call
+        call.before = {lane: self._queues.get(lane) for lane in lanes}
+        self._queues |= dict.fromkeys(lanes, call)
         self._bench.tasks.start_soon(self._run, call, tool, arguments)
 
     def release(self, kept: Iterable[ToolCall]) -> None:
@@ -106,10 +105,12 @@ class ToolCalls:
         self._asked.clear()
         self._equal.clear()
         # The next in a queue waits for the last that really runs, not for one that never will.
-        for queue, last in self._queues.items():
-            while last.state is State.WAITING and not last.written and last.before:
-                last = last.before
-            self._queues[queue] = last
+        for lane, last in self._queues.items():
+            while last.state is State.WAITING and not last.written:
+                if (earlier := last.before[lane]) is None:
+                    break
+                last = earlier
+            self._queues[lane] = last
 
     # -- at the end ----------------------------------------------------------------------------
 
@@ -169,8 +170,8 @@ class ToolCalls:
             result = result or call.stopped()
             if call.state is State.RUNNING:
                 call.ended = anyio.current_time()
-            if call.in_thread and call.lane is not None:
-                self._bench.left[call.lane] = call
+            if call.in_thread:
+                self._bench.left.update(dict.fromkeys(call.before, call))
             if call.written:
                 with anyio.CancelScope(shield=True):
                     await self._bench.ended(result)
@@ -178,16 +179,16 @@ class ToolCalls:
             call.finish(result, call.seconds, self._bench)
 
     async def _result(self, call: Call, tool: Tool, arguments: dict[str, Any]) -> ToolResult:
-        if call.before:
-            await call.before.done.wait()
+        for earlier in filter(None, call.before.values()):
+            await earlier.done.wait()
         if tool.hold:
             await self._whole.wait()
         if words := await self._bench.approvals.refusal(call.asked, tool, call.scope):
             return ToolResult(call.asked.id, words, is_error=True)
-        left = self._bench.left.get(call.lane) if call.lane is not None else None
-        if left and left.in_thread:
-            words = f"Not started: a call of {left.asked.name} before it still runs. {STILL_RUNS}"
-            return ToolResult(call.asked.id, words, is_error=True)
+        for left in filter(None, map(self._bench.left.get, call.before)):
+            if left.in_thread:
+                words = f"Not started: a call of {left.asked.name} before it still runs."
+                return ToolResult(call.asked.id, f"{words} {STILL_RUNS}", is_error=True)
         async with self._bench.slots:
             return await call.run(tool, arguments, self._bench, self._place)
 

@@ -46,7 +46,8 @@ class Settings(TypedDict, total=False):
             `ToolContext.idempotency_key`; "write", the default, never is.
         hold: start it only when the response has ended, instead of as soon as its call is whole.
         serial: calls under one name run one after the other, in order. A function of the input
-            (it takes some of the tool's parameters) says under which name, or None.
+            (it takes some of the tool's parameters) says under which name, under a tuple of
+            names, or None.
         timeout: in seconds; None for no limit. 120 if absent.
         max_output: bytes of text that the model is told. 262,144 if absent.
         approval: ask a person before it runs.
@@ -102,15 +103,18 @@ class Tool:
         """
         return dict(input)
 
-    def serial_key(self, arguments: dict[str, Any]) -> str | None:
-        """Calls with equal keys run one after the other; None is equal to nothing.
+    def lanes(self, arguments: dict[str, Any]) -> tuple[str, ...]:
+        """Calls that share a lane run one after the other.
 
         Raises whatever the user's function raises.
         """
-        if not callable(self.serial):
-            return self.serial
-        key = self.serial(**{name: arguments[name] for name in _taken(self.serial, arguments)})
-        return None if key is None else str(key)
+        names: object = self.serial
+        if callable(self.serial):
+            taken = {name: arguments[name] for name in _taken(self.serial, arguments)}
+            names = self.serial(**taken)
+        if isinstance(names, tuple):
+            return tuple(map(str, cast("tuple[object, ...]", names)))
+        return () if names is None else (str(names),)
 
     def __repr__(self) -> str:
         return f"<Tool {self.spec.name}>"
@@ -138,8 +142,8 @@ class FunctionTool(Tool, Generic[P, R]):
     def arguments(self, input: dict[str, Any]) -> dict[str, Any]:
         return to_arguments(self.parameters, input)
 
-    def serial_key(self, arguments: dict[str, Any]) -> str | None:
-        return super().serial_key(self._defaults | arguments)
+    def lanes(self, arguments: dict[str, Any]) -> tuple[str, ...]:
+        return super().lanes(self._defaults | arguments)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return cast("Callable[P, R]", self.fn)(*args, **kwargs)

@@ -273,7 +273,7 @@ async def test_a_bad_name_is_refused_in_words(why: str, kit: Kit) -> None:
     assert len(told) < 1_100
     for name in CALLS.keys() - {"write_file"}:
         assert await kit.refusal(name, path=path, **CALLS[name])
-    assert kit.tools["edit_file"].serial_key({"path": path}) is not None
+    assert kit.tools["edit_file"].lanes({"path": path})
 
 
 @pytest.mark.usefixtures("searcher")
@@ -298,12 +298,12 @@ async def test_all_spellings_of_a_file_are_one_lane(kit: Kit) -> None:
         "to-own",
     ]
     lanes = {
-        kit.tools[name].serial_key({"path": path})
+        kit.tools[name].lanes({"path": path})[0]
         for path in same
         for name in ("read_file", "write_file", "edit_file")
     }
     assert len(lanes) == 1
-    assert kit.tools["edit_file"].serial_key({"path": "plain"}) not in lanes
+    assert kit.tools["edit_file"].lanes({"path": "plain"})[0] not in lanes
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -85,19 +85,17 @@ async def test_reading_asks_nobody_and_all_else_does(kit: Kit) -> None:
     }
 
 
-async def test_commands_run_side_by_side(kit: Kit) -> None:
-    # Each opens a pipe that the other has to open as well: one after the other they would hang.
-    for name in ("ping", "pong"):
-        kit.file(name).unlink()
-    await kit.call("run_command", command="mkfifo ping pong")
+async def test_a_command_sees_the_edits_that_were_asked_for_before_it(kit: Kit) -> None:
+    kit.file("a", "old\n")
     told = await results(
         kit,
         [
-            ("run_command", {"command": "echo 1 >ping; cat pong", "timeout": 20}),
-            ("run_command", {"command": "cat ping; echo 2 >pong", "timeout": 20}),
+            ("run_command", {"command": "sleep 0.2; cat a"}),
+            ("edit_file", {"path": "a", "old_text": "old", "new_text": "new"}),
+            ("run_command", {"command": "cat a"}),
         ],
     )
-    assert told == ["2\n[exit status 0]", "1\n[exit status 0]"]
+    assert [told[0].split()[0], told[2].split()[0]] == ["old", "new"]
 
 
 async def test_what_the_model_is_told_of_a_bad_call_names_no_machinery(kit: Kit) -> None:

@@ -15,6 +15,8 @@ from midstream.tools.workspace.writing import Writing
 
 __all__ = ["workspace"]
 
+CHANGES = "changes of the folder"
+
 
 def workspace(
     folder: str | Path, also: Sequence[str | Path] = (), environment: Sequence[str] = ()
@@ -31,16 +33,20 @@ def workspace(
     """
     folders = Folders(folder, also)
 
-    def lane(path: str) -> str:
+    # A read waits for the changes of its file that were asked for before it. Changes and commands
+    # wait for each other: who asks for an edit and then for the tests means them in this order.
+    def read(path: str) -> str:
         return folders.lane(path)
 
-    # Reads wait for the writes of the same file that were asked for before them.
+    def changed(path: str) -> tuple[str, str]:
+        return folders.lane(path), CHANGES
+
     write: Any = {"effects": "write", "approval": True}
     return [
-        tool(Reading(folders).read_file, effects="read", serial=lane),
+        tool(Reading(folders).read_file, effects="read", serial=read),
         tool(Listing(folders).list_files, effects="read"),
         tool(Searching(folders).search_files, effects="read"),
-        tool(Writing(folders).write_file, serial=lane, **write),
-        tool(Editing(folders).edit_file, serial=lane, **write),
-        tool(Commands(folders, environment).run_command, timeout=None, **write),
+        tool(Writing(folders).write_file, serial=changed, **write),
+        tool(Editing(folders).edit_file, serial=changed, **write),
+        tool(Commands(folders, environment).run_command, timeout=None, serial=CHANGES, **write),
     ]

@@ -44,9 +44,9 @@ class Commands:
         """Run a command with bash (sh where there is none), in the working folder.
 
         You get stdout and stderr as they came, and the exit status. Each command has a shell of its
-        own, without input and without a terminal. Calls of one answer run at the same time: what
-        needs the result of another call goes into one command with &&, or into a later answer. A
-        server goes to the background with its output in a file: `server >log 2>&1 &`.
+        own, without input and without a terminal. Commands and changes of files that you ask for
+        in one answer run one after the other, in that order. A server goes to the background with
+        its output in a file: `server >log 2>&1 &`.
         """
         output = _Output()
         async with await self._start(command) as process:
