@@ -42,7 +42,9 @@ def converse(question: Question) -> int:
 def banner(question: Question, paint: Paint) -> list[str]:
     folder = Path.cwd()
     home = Path.home()
-    place = f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)
+    place = str(folder)
+    if folder.is_relative_to(home):
+        place = str(Path("~") / folder.relative_to(home))
     about = printable(f" {__version__} · {question.model} · {place}")
     return [
         paint(Look.STRONG, "midstream") + paint(Look.FAINT, about),

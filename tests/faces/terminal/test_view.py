@@ -204,6 +204,13 @@ def test_a_call_that_ends_within_a_paragraph_does_not_cut_it(shown: Shown) -> No
     assert shown.lines == ["", "On and on.", "", "✓ look() · 0.50 s", "    seen"]
 
 
+def test_a_call_that_has_ended_stands_where_the_paragraph_ends(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "look"), TextDelta(2, "On and "))
+    shown.see(done("a", "look", "seen"), TextDelta(2, "on.\n\nAnd more"))
+    assert shown.lines == ["", "On and on.", "", "✓ look() · 0.50 s", "    seen"]
+    assert shown.live == ["", "And more"]
+
+
 def test_many_calls_do_not_fill_the_screen(shown: Shown) -> None:
     shown.see(TurnStarted(1, 1), *(each for n in range(9) for each in called(str(n), "look")))
     assert len(shown.live) == 8

@@ -44,6 +44,11 @@ class Calls:
     def go_on(self) -> bool:
         return bool(self._rows)
 
+    @property
+    def have_ended(self) -> bool:
+        """Some wait to be written down."""
+        return bool(self._ended)
+
     def see(self, event: CallEvent) -> None:
         match event:
             case ToolCallStarted(_, call_id, name):

@@ -59,7 +59,7 @@ def table(
     if fit is None:
         return layout, [line for row in drawn for line in _told(layout, row, draw, width)]
     rule = paint("─┼─".join("─" * each for each in fit), DIM)
-    lines = [*_side_by_side(layout, head, fit), rule]
+    lines = [*_side_by_side(layout, head, fit), rule] if any(rows[0]) else []
     for at, row in enumerate(drawn):
         lines += _separated(layout, row, fit, first=at == 0)
     return layout, lines

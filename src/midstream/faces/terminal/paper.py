@@ -35,7 +35,7 @@ class Paper:
         """
         new = list(lines)
         if new:
-            if self.gap(kind, goes_on=goes_on):
+            if new[0] and self.gap(kind, goes_on=goes_on):
                 self._steps.append("")
             self._steps += new
             self._last = kind

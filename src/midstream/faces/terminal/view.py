@@ -98,15 +98,14 @@ class View:
         return waits or self._calls.go_on or self.reasoning.goes_on
 
     def take(self) -> list[str | Step]:
-        if self._block is None or self._markdown.between_blocks:
-            self._paper.write(Kind.CALL, self._calls.lines(self.width), goes_on=True)
+        self._add_calls()
         return self._paper.take()
 
     def live(self, most: int) -> list[str]:
         """What may still change: at most so many lines, the last ones of the answer among them."""
         below = [*self.reasoning.live(self.width), *self._calls.live(self.width), *self._waiting()]
         text = self._markdown.open(max(1, most - len(below) - 2)) if self._block is not None else []
-        if text and self._paper.gap(Kind.TEXT, goes_on=self._begun):
+        if text and text[0] and self._paper.gap(Kind.TEXT, goes_on=self._begun):
             text = ["", *text]
         if below and (text or self._paper.gap(Kind.CALL, goes_on=True)):
             below = ["", *below]
@@ -173,7 +172,15 @@ class View:
             return
         self._end_reasoning()
         self._asked = None
+        if self._calls.have_ended:  # they stand where the paragraph ends
+            lines, newline, piece = piece.rpartition("\n")
+            self._add(self._markdown.feed(lines + newline))
+            self._add_calls()
         self._add(self._markdown.feed(piece))
+
+    def _add_calls(self) -> None:
+        if self._block is None or self._markdown.between_blocks:
+            self._paper.write(Kind.CALL, self._calls.lines(self.width), goes_on=True)
 
     def _add(self, lines: list[str]) -> None:
         if lines:
@@ -219,7 +226,7 @@ class View:
 
     def _end_turn(self) -> None:
         self._end_text()
-        self._paper.write(Kind.CALL, self._calls.lines(self.width), goes_on=True)
+        self._add_calls()
         self._calls.end_turn()
 
     def _stop(self, text: str | None) -> None:
