@@ -446,8 +446,8 @@ def test_they_go_on_through_the_next_compaction_too() -> None:
 
 
 def test_the_latest_go_on_as_far_as_there_is_room() -> None:
-    said = [user("a" * 40), user("b" * 400), user("c" * 40), user("d" * 40)]
-    told = in_place_of(said, "S", 30, goes_on=False)
+    said = [user("a" * 40), user("b" * 40), user("c" * 40), user("d" * 40)]
+    told = in_place_of(said, "S", 20, goes_on=False)
     assert told == user(f"{SUMMARY}S{OWN_WORDS}", "c" * 40, "d" * 40)
     assert in_place_of(said, "S", 5, goes_on=False) == user(f"{SUMMARY}S")
 

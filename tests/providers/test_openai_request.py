@@ -242,6 +242,14 @@ def test_a_result_is_words_and_says_that_it_failed(output: Any, is_error: bool, 
     }
 
 
+def test_what_the_user_says_in_a_row_is_one_message() -> None:
+    more = Message("user", (Text("And?"),))
+    assert talk(HI, more) == [{"role": "user", "content": "Hi\n\nAnd?"}]
+    asked, results = called("a")
+    *_, told, last = talk(HI, asked, results, more, HI)
+    assert (told["role"], last) == ("tool", {"role": "user", "content": "And?\n\nHi"})
+
+
 def test_the_pictures_of_results_follow_all_results_in_a_message_of_the_user() -> None:
     calls = said(CALL, ToolCall("b", "look", {}))
     results = answered(ToolResult("a", (Text("see"), PICTURE)), Text("And?"), ToolResult("b", "x"))

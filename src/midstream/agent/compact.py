@@ -90,6 +90,7 @@ class Compactor:
         """
         if not self._session.messages:
             raise NotCompacted("there is nothing to compact: nothing has been said yet")
+        await anyio.lowlevel.checkpoint()  # what was stopped before it began is not told to begin
         window = await window_of(self._plan)
         self._feed.emit(CompactionStarted(self._session.context_tokens, window))
         try:

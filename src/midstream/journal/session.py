@@ -186,11 +186,11 @@ class Session:
             self._costs.append(cost_usd)
 
     def _tokens_after(self, turn: Committed) -> int:
-        used, answer = turn.usage, rough_tokens(turn.message)
+        used = turn.usage
         asked = used.input_tokens + used.cache_read_tokens + used.cache_write_tokens
         self.request_tokens = asked
-        # An answer that was stopped had not told yet how long it is; thinking is told, not kept.
-        said = answer if turn.settled else used.output_tokens
         if not asked:
-            asked, said = self.context_tokens, answer
+            return self.context_tokens + rough_tokens(turn.message, turn.results)
+        # An answer that was stopped had not told yet how long it is.
+        said = rough_tokens(turn.message) if turn.settled else used.output_tokens
         return asked + said + rough_tokens(turn.results)

@@ -4,6 +4,7 @@ The wire has many servers. What they do differently, as far as it changes a requ
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -134,11 +135,14 @@ class _Spelling:
         self._ids = CallIds(nine if quirks.call_ids == "nine" else shortened(LONGEST_ID))
 
     def messages(self, messages: Sequence[Message]) -> Iterator[Json]:
-        for message in messages:
-            if message.role == "user":
-                yield from self._answers(message.blocks)
-            elif spelled := self._assistant(message.blocks):
-                yield spelled
+        # What the user says in a row is one message: templates of many models want roles in turn.
+        for role, group in groupby(messages, key=lambda message: message.role):
+            if role == "user":
+                yield from self._answers([block for message in group for block in message.blocks])
+                continue
+            for message in group:
+                if spelled := self._assistant(message.blocks):
+                    yield spelled
 
     def _answers(self, blocks: Sequence[Block]) -> Iterator[Json]:
         """Results, a message each, then the user's words: what stands between is refused."""
