@@ -105,6 +105,19 @@ def test_what_was_lost_and_why_is_told() -> None:
     assert "no tools" in drawn
 
 
+def test_the_wait_for_an_approval_stands_before_the_work() -> None:
+    asked = Bar(1.0, 4.0, kind="approval", name="look", call_id="a")
+    refused = Bar(2.0, 5.0, kind="approval", name="pay", call_id="b", failed=True)
+    turn = Turn(1, "Hi", STREAM, (tool(4.0, 8.0, call_id="a"),), "committed", (asked, refused))
+    drawn = lines(run(turn), 57, colour=False)
+    assert drawn[3:5] == [
+        "  look  ┊   ????????????████████████████┊           4.0 s",
+        "✗ pay   ┊       ????????????    ┊       ┊         not run",
+    ]
+    assert "? an approval" in "".join(drawn)
+    ElementTree.fromstring(svg([run(turn)]))
+
+
 ENDS = [
     ("stopped", "completed", "  ■ stopped"),
     ("died", "died", "  ✗ the process died"),
