@@ -54,7 +54,7 @@ def shown(run: Run, width: int = 100) -> str:
 def test_a_run_is_drawn_to_scale() -> None:
     assert lines(LOOKED, 68, colour=False) == [
         "         0 s       2 s       4 s       6 s       8 s",
-        "❯ What is there?",
+        "› What is there?",
         "turn 1   ├····░░░░░██████████▒▒▒▒▒█████┊         ┊             5.0 s",
         "  look   ┊         ┊         ┊    ━━━━━┊         ┊             1.0 s",
         "  look x ┊         ┊         ┊    ━━━━━████████████▌           3.5 s",
@@ -69,7 +69,7 @@ def test_a_run_is_drawn_to_scale() -> None:
 def test_forty_columns_will_do() -> None:
     assert lines(LOOKED, 40, colour=False) == [
         "         0 s        5 s",
-        "❯ What is there?",
+        "› What is there?",
         "turn 1   ├·░░█████▒▒██▎            5.0 s",
         "  look   ┊          ━━━            1.0 s",
         "  look x ┊          ━━█████▊       3.5 s",

@@ -44,7 +44,7 @@ def lines(run: Run, width: int, colour: bool) -> list[str]:
     shown = [chart.axis()]
     for turn in run.turns:
         if turn.words:
-            shown.append(clipped(f"❯ {flat(turn.words)}", width))
+            shown.append(clipped(f"› {flat(turn.words)}", width))
         shown += _turn(chart, turn, width)
     return [*shown, "", *_closing(run, width), *_legend(run, chart, width)]
 

@@ -88,7 +88,7 @@ class Drawing:
 
     def _turn(self, turn: Turn) -> None:
         if turn.words:
-            self._words(f"❯ {turn.words}", "ink")
+            self._words(f"› {turn.words}", "ink")
         spent = sum(bar.seconds for bar in turn.stream if bar.kind not in ("waiting", "pause"))
         self._row(f"turn {turn.number}", seconds(spent), "ink")
         for bar in turn.stream:
