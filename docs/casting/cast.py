@@ -65,7 +65,8 @@ class Script(Struct, frozen=True, forbid_unknown_fields=True):
     """What is recorded.
 
     Attributes:
-        files: copied into the empty folder that the program is started in, from beside the script.
+        folder: what the folder is called that the program is started in, empty but for the files.
+        files: copied there, from beside the script.
         patience: the most seconds that a `wait` may take.
         idle: longer silences are shown this long.
         pace: seconds from key to key, about.
@@ -76,6 +77,7 @@ class Script(Struct, frozen=True, forbid_unknown_fields=True):
     title: str = ""
     columns: int = 100
     rows: int = 30
+    folder: str = "project"
     files: list[str] = []
     environment: dict[str, str] = {}
     patience: float = 30.0
@@ -162,7 +164,8 @@ def on_a_terminal(script: Script, folder: Path) -> Iterator[int]:
     main, terminal = pty.openpty()
     fcntl.ioctl(main, termios.TIOCSWINSZ, struct.pack("4H", script.rows, script.columns, 0, 0))
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    here = {"HOME": str(folder), "MIDSTREAM_DATA": str(folder / ".data"), "TERM": "xterm-256color"}
+    home = folder.parent
+    here = {"HOME": str(home), "MIDSTREAM_DATA": str(home / ".data"), "TERM": "xterm-256color"}
     process = subprocess.Popen(
         script.command, stdin=terminal, stdout=terminal, stderr=terminal, cwd=folder,
         env=kept | here | script.environment, start_new_session=True,
@@ -181,7 +184,8 @@ def on_a_terminal(script: Script, folder: Path) -> Iterator[int]:
 def record(script: Script, beside: Path) -> list[tuple[float, str]]:
     """Play a script; what it takes along is beside it."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = Path(name) / script.folder
+        folder.mkdir()
         for file in script.files:
             shutil.copy(beside / file, folder)
         with on_a_terminal(script, folder) as main:

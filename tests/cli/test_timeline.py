@@ -100,7 +100,7 @@ def test_the_latest_run_of_this_folder_is_drawn(shell: Shell) -> None:
     done = shell("timeline")
     assert (done.returncode, done.stderr) == (0, "")
     axis, words, turn, first, second, _, _, summary, *legend = done.stdout.splitlines()
-    assert (axis.split()[:2], words) == (["0.0", "s"], "❯ Look")
+    assert (axis.split()[:2], words) == (["0.0", "s"], "› Look")
     assert "█" in turn
     assert (first.split()[:2], second.split()[:2]) == (["look", "x"], ["look", "y"])
     assert ("━" in first, "━" in second) == (True, True)
@@ -129,7 +129,7 @@ def test_any_run_of_any_session_can_be_named(shell: Shell) -> None:
     name = json.loads(shell("sessions", "list", "-o", "json").stdout)["id"]
     assert shell.runs(name[:6], "--all") == shell.runs("--all")
     both = shell("timeline", "--all").stdout
-    assert both.index("run 1 · ") < both.index("❯ Look") < both.index("run 2 · ")
+    assert both.index("run 1 · ") < both.index("› Look") < both.index("run 2 · ")
 
 
 WRONG = [
@@ -163,7 +163,7 @@ def test_a_picture_is_a_new_file_of_its_owners(shell: Shell) -> None:
     file = shell.folder / "run.svg"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     words = [each.text for each in ElementTree.parse(file).iter() if each.tag.endswith("}text")]
-    assert "❯ Look" in words
+    assert "› Look" in words
 
 
 def test_a_terminal_gets_colours_and_its_width(shell: Shell) -> None:

@@ -54,7 +54,7 @@ def shown(run: Run, width: int = 100) -> str:
 def test_a_run_is_drawn_to_scale() -> None:
     assert lines(LOOKED, 68, colour=False) == [
         "         0 s       2 s       4 s       6 s       8 s",
-        "❯ What is there?",
+        "› What is there?",
         "turn 1   ├····░░░░░██████████▒▒▒▒▒█████┊         ┊             5.0 s",
         "  look   ┊         ┊         ┊    ━━━━━┊         ┊             1.0 s",
         "  look x ┊         ┊         ┊    ━━━━━████████████▌           3.5 s",
@@ -69,7 +69,7 @@ def test_a_run_is_drawn_to_scale() -> None:
 def test_forty_columns_will_do() -> None:
     assert lines(LOOKED, 40, colour=False) == [
         "         0 s        5 s",
-        "❯ What is there?",
+        "› What is there?",
         "turn 1   ├·░░█████▒▒██▎            5.0 s",
         "  look   ┊          ━━━            1.0 s",
         "  look x ┊          ━━█████▊       3.5 s",
@@ -103,6 +103,19 @@ def test_what_was_lost_and_why_is_told() -> None:
     assert "turn 1  ├×××××××××××××××╌╌╌╌├····████████████████" in drawn
     assert "  × the connection failed" in drawn
     assert "no tools" in drawn
+
+
+def test_the_wait_for_an_approval_stands_before_the_work() -> None:
+    asked = Bar(1.0, 4.0, kind="approval", name="look", call_id="a")
+    refused = Bar(2.0, 5.0, kind="approval", name="pay", call_id="b", failed=True)
+    turn = Turn(1, "Hi", STREAM, (tool(4.0, 8.0, call_id="a"),), "committed", (asked, refused))
+    drawn = lines(run(turn), 57, colour=False)
+    assert drawn[3:5] == [
+        "  look  ┊   ????????????████████████████┊           4.0 s",
+        "✗ pay   ┊       ????????????    ┊       ┊         not run",
+    ]
+    assert "? an approval" in "".join(drawn)
+    ElementTree.fromstring(svg([run(turn)]))
 
 
 ENDS = [

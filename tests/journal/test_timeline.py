@@ -12,6 +12,7 @@ from midstream import Journal, tool
 from midstream.journal.bars import Bar, Span
 from midstream.journal.database import DECODER, Row
 from midstream.journal.records import (
+    Approved,
     Began,
     CallBegan,
     CallEnded,
@@ -192,6 +193,34 @@ def test_tools_that_run_side_by_side_are_bars_of_their_own() -> None:
     assert [run.tools_s, run.hidden_s] == pytest.approx([4.8, 1.8])
 
 
+def test_a_call_waits_for_its_approval_from_when_it_is_whole() -> None:
+    def whole(call_id: str) -> Wrote:
+        return Wrote(1, 1, ToolCall(call_id, "look", {"at": call_id}))
+
+    run = folded(
+        (0.0, Began(1, 1)),
+        (0.5, whole("a")),
+        (0.6, whole("b")),
+        (0.7, whole("c")),
+        (0.7, Approved(1, "c", "look", True, "everything")),
+        (0.7, began("c")),
+        (2.0, Approved(1, "a", "look", True, "user")),
+        (2.0, began("a")),
+        (2.5, Approved(1, "b", "look", False, "user", "no")),
+        (3.0, ended("c")),
+        (3.0, ended("a")),
+        (3.1, committed(("text", 0.2), streamed=1.0)),
+        (3.2, Ended("completed")),
+    )
+    assert [drawn(bars) for bars in run.turns[0].calls] == [
+        [("approval", 0.5, 2.0), ("tool", 2.0, 3.0)],
+        [("approval", 0.6, 2.5)],
+        [("tool", 0.7, 3.0)],
+    ]
+    assert [bar.failed for bar in run.turns[0].approvals] == [False, True]
+    assert run.tools_s == pytest.approx(3.3), "nobody's work is in the wait"
+
+
 def test_calls_of_two_attempts_may_share_an_id() -> None:
     run = folded(
         (0.0, Began(1, 1)),
@@ -310,6 +339,7 @@ def test_every_run_of_a_session_counts_from_its_own_beginning() -> None:
 
 RECORDS = st.sampled_from([
     prompted("Hi"), Began(1, 1), Began(2, 1), Wrote(1, 0, Text("x")), began("a"), began("b"),
+    Wrote(1, 1, ToolCall("a", "look", {})), Approved(1, "a", "look", True, "user"),
     ended("a"), ended("b"), ended("c"), Discarded(1, 1, "lost"), Discarded(1, 0, "refusal"),
     Interrupted(1), Interrupted(1, "No"), Untold("- paid"), Ended("completed"), Ended("died"),
     committed(), committed(overlap=1.0, ttft=0.1), committed(("text", 0.2), streamed=1.0),
@@ -326,7 +356,7 @@ def test_whatever_the_rows_are_no_bar_is_longer_than_its_run(
     later = [(at := at + after, record) for after, record in records]
     for run in timeline(rows(*later)):
         whole = Span(-1e-6, run.seconds + 1e-6)
-        bars = [bar for turn in run.turns for bar in (*turn.stream, *turn.tools)]
+        bars = [bar for turn in run.turns for bar in turn.bars]
         spans = [span for bar in bars for span in (bar, *bar.hidden)]
         assert all(whole.begin_s <= s.begin_s <= s.end_s <= whole.end_s for s in spans)
         assert all(bar.hidden_s <= bar.seconds + 1e-6 for bar in bars)

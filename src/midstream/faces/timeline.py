@@ -21,6 +21,7 @@ LOOKS: dict[BarKind, Cell] = {
     "tool_call": ("▒", "33", "a call"),
     "lost": ("×", "31", "a lost answer"),
     "pause": ("╌", "2", "a pause"),
+    "approval": ("?", "33", "an approval"),
     "tool": ("█", "32", "a tool, waited for"),
 }
 HIDDEN: Cell = ("━", "32", "a tool behind the stream")
@@ -43,7 +44,7 @@ def lines(run: Run, width: int, colour: bool) -> list[str]:
     shown = [chart.axis()]
     for turn in run.turns:
         if turn.words:
-            shown.append(clipped(f"❯ {flat(turn.words)}", width))
+            shown.append(clipped(f"› {flat(turn.words)}", width))
         shown += _turn(chart, turn, width)
     return [*shown, "", *_closing(run, width), *_legend(run, chart, width)]
 
@@ -54,8 +55,8 @@ def _turn(chart: "Chart", turn: Turn, width: int) -> Iterator[str]:
     for bar in turn.stream:
         if bar.kind == "lost":
             yield clipped(f"  × {flat(bar.reason)}", width)
-    for bar in turn.tools:
-        yield chart.row(named(bar), chart.tool(bar), seconds(bar.seconds))
+    for bars in turn.calls:
+        yield chart.row(named(bars[-1]), chart.call(bars), figure(bars))
     match turn.end:
         case "stopped":
             yield "  ■ stopped"
@@ -91,6 +92,11 @@ def named(bar: Bar) -> str:
     """What the row of a tool is called, and whether it failed or nobody knows its end."""
     mark = "✗" if bar.failed else " " if bar.ended else "?"
     return f"{mark} {called(bar)}"
+
+
+def figure(bars: Sequence[Bar]) -> str:
+    """How long a call was at work."""
+    return seconds(bars[-1].seconds) if bars[-1].kind == "tool" else "not run"
 
 
 def called(bar: Bar) -> str:
@@ -156,7 +162,7 @@ class Chart(Struct, frozen=True):
 
     @classmethod
     def of(cls, run: Run, width: int, colour: bool) -> "Chart":
-        names = [named(bar) for turn in run.turns for bar in turn.tools]
+        names = [named(bar) for turn in run.turns for *_, bar in turn.calls]
         label = min(max(map(columns, ["turn 99", *names])) + 1, width * 3 // 8)
         return cls(label, width - label - FIGURES, max(run.seconds, 0.001), colour)
 
@@ -187,7 +193,7 @@ class Chart(Struct, frozen=True):
         return name + painted(cells, self.colour) + figure.rjust(FIGURES)
 
     def rows(self, turn: Turn) -> list[list[Cell]]:
-        return [self.stream(turn.stream), *map(self.tool, turn.tools)]
+        return [self.stream(turn.stream), *map(self.call, turn.calls)]
 
     def _empty(self) -> list[Cell]:
         cells = [EMPTY] * self.cells
@@ -208,8 +214,12 @@ class Chart(Struct, frozen=True):
                 cells[min(int(self.place(bar.begin_s)), self.cells - 1)] = REQUEST
         return cells
 
-    def tool(self, bar: Bar) -> list[Cell]:
-        cells = self._empty()
+    def call(self, bars: Sequence[Bar]) -> list[Cell]:
+        *waits, last = bars
+        cells = self.stream(waits)
+        return self._tool(cells, last) if last.kind == "tool" else self.stream(bars)
+
+    def _tool(self, cells: list[Cell], bar: Bar) -> list[Cell]:
         for place in range(self.cells):
             whole = self._covered(bar, place)
             hidden = sum(self._covered(span, place) for span in bar.hidden)

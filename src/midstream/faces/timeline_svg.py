@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from midstream.faces.columns import clipped, flat
-from midstream.faces.timeline import STEPS_S, called, moment, named, seconds, summary
+from midstream.faces.timeline import STEPS_S, called, figure, moment, named, seconds, summary
 from midstream.journal.bars import Bar, BarKind, Span, Turn
 from midstream.journal.timeline import Run
 
@@ -23,6 +23,7 @@ svg {{ font: {SIZE}px {FONTS} }}
 .page {{ fill: #ffffff }} .ink {{ fill: #1f2328 }} .dim {{ fill: #59636e }}
 .rule {{ stroke: #d1d9e0 }} .request {{ stroke: #59636e; stroke-width: 1.5 }}
 .waiting, .pause {{ fill: none; stroke: #818b98; stroke-width: 1.5 }}
+.approval {{ fill: none; stroke: #f59e0b; stroke-width: 2.5; stroke-dasharray: 2.5 3 }}
 .waiting {{ stroke-dasharray: 1.5 4 }} .pause {{ stroke-dasharray: 6 4 }}
 .thinking {{ fill: #a371f7 }} .text {{ fill: #3b82f6 }} .tool_call {{ fill: #f59e0b }}
 .lost {{ fill: #e5534b; opacity: .45 }} .tool {{ fill: #1f9d68 }}
@@ -39,8 +40,10 @@ LEGEND: dict[BarKind, str] = {
     "tool_call": "a call",
     "lost": "a lost answer",
     "pause": "a pause",
+    "approval": "an approval",
     "tool": "a tool, waited for",
 }
+LINES = ("waiting", "pause", "approval")
 HIDDEN = "a tool behind the stream"
 
 
@@ -85,15 +88,16 @@ class Drawing:
 
     def _turn(self, turn: Turn) -> None:
         if turn.words:
-            self._words(f"❯ {turn.words}", "ink")
+            self._words(f"› {turn.words}", "ink")
         spent = sum(bar.seconds for bar in turn.stream if bar.kind not in ("waiting", "pause"))
         self._row(f"turn {turn.number}", seconds(spent), "ink")
         for bar in turn.stream:
             self._bar(bar)
         self.y += ROW
-        for bar in turn.tools:
-            self._row(named(bar), seconds(bar.seconds), "dim")
-            self._tool(bar)
+        for bars in turn.calls:
+            self._row(named(bars[-1]), figure(bars), "dim")
+            for bar in bars:
+                self._tool(bar) if bar.kind == "tool" else self._bar(bar)
             self.y += ROW
         if turn.end in ("stopped", "died"):
             self._words("■ stopped" if turn.end == "stopped" else "✗ the process died", "dim")
@@ -116,7 +120,7 @@ class Drawing:
         self.text(WIDTH - 16, figure, "dim", "end")
 
     def _bar(self, bar: Bar) -> None:
-        if bar.kind in ("waiting", "pause"):
+        if bar.kind in LINES:
             line = f"M{self.x(bar.begin_s):g} {self.y + BAR / 2:g}H{self.x(bar.end_s):g}"
             self.parts.append(f'<path class="{bar.kind}" d="{line}"/>')
         else:
@@ -153,7 +157,7 @@ class Drawing:
         return "\n".join(drawn)
 
     def legend(self, runs: Sequence[Run]) -> None:
-        bars = [bar for run in runs for turn in run.turns for bar in (*turn.stream, *turn.tools)]
+        bars = [bar for run in runs for turn in run.turns for bar in turn.bars]
         used = {bar.kind for bar in bars if bar.hidden_s < bar.seconds}
         x = 16.0
         samples: list[tuple[BarKind, int, str]] = [
@@ -171,7 +175,7 @@ class Drawing:
 
     def _sample(self, x: float, kind: BarKind, height: int, words: str) -> None:
         y = self.y + (BAR - height) / 2
-        if kind in ("waiting", "pause"):
+        if kind in LINES:
             self.parts.append(f'<path class="{kind}" d="M{x:g} {self.y + BAR / 2:g}h18"/>')
         else:
             size = f'x="{x:g}" y="{y:g}" width="18" height="{height}" rx="2"'

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from midstream.journal.records import (
+    Approved,
     CallBegan,
     CallEnded,
     Committed,
@@ -19,7 +20,9 @@ from midstream.journal.records import (
 )
 from midstream.messages import Message, ToolCall
 
-BarKind = Literal["waiting", "thinking", "text", "tool_call", "lost", "pause", "tool"]
+BarKind = Literal[
+    "waiting", "thinking", "text", "tool_call", "lost", "pause", "approval", "tool"
+]  # fmt: skip
 TurnEnd = Literal["committed", "stopped", "discarded", "died"]
 UNSURE_S = 0.02  # a row is made a little before a tool begins, and a little after it has ended
 
@@ -40,11 +43,11 @@ class Bar(Span, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         kind: "waiting" is for the first token, "lost" a request whose answer was discarded,
-            "pause" the time until it was asked for again, "tool" a call at work; the others are
-            the parts of an answer, as it streamed.
+            "pause" the time until it was asked for again, "approval" for which a call waited,
+            "tool" a call at work; the others are the parts of an answer, as it streamed.
         name, input, call_id: of a tool's call.
         hidden: of a tool: when an answer streamed meanwhile, so that nobody waited for it.
-        failed: the call's result is an error.
+        failed: the call's result is an error, or the approval was not given.
         ended: False where no row tells the end: the process died before.
         reason: why it was lost.
     """
@@ -71,6 +74,7 @@ class Turn(Struct, frozen=True):
         stream: one after the other.
         tools: in the order in which they began; they may lie side by side.
         end: None while it goes on.
+        approvals: that somebody was asked for.
     """
 
     number: int
@@ -78,6 +82,22 @@ class Turn(Struct, frozen=True):
     stream: tuple[Bar, ...]
     tools: tuple[Bar, ...]
     end: TurnEnd | None
+    approvals: tuple[Bar, ...] = ()
+
+    @property
+    def bars(self) -> tuple[Bar, ...]:
+        return (*self.stream, *self.approvals, *self.tools)
+
+    @property
+    def calls(self) -> list[tuple[Bar, ...]]:
+        """The bars of each call: for its approval and of its work, whichever there is."""
+        waits = list(self.approvals)
+        calls: list[tuple[Bar, ...]] = []
+        for tool in self.tools:
+            own = [bar for bar in waits if bar.call_id == tool.call_id and bar.end_s <= tool.end_s]
+            waits = [bar for bar in waits if bar not in own]
+            calls.append((*own, tool))
+        return sorted([*calls, *((bar,) for bar in waits)], key=lambda bars: bars[0].begin_s)
 
 
 class TurnFold:
@@ -93,6 +113,8 @@ class TurnFold:
         self._asked: float | None = None  # the request that is out
         self._lost: float | None = None
         self._wrote: float | None = None
+        self._whole: dict[str, tuple[float, ToolCall]] = {}  # calls, and since when
+        self._approvals: list[Bar] = []
 
     def asked(self, at: float) -> None:
         self._pause(at)
@@ -100,8 +122,15 @@ class TurnFold:
 
     def add(self, at: float, record: Record) -> None:
         match record:
-            case Wrote():
+            case Wrote(_, _, block):
                 self._wrote = at if self._wrote is None else self._wrote
+                if isinstance(block, ToolCall):
+                    self._whole[block.id] = at, block
+            case Approved(by="user") if found := self._whole.get(record.call_id):
+                since, call = found
+                bar = Bar(since, at, kind="approval", name=call.name, input=call.input,
+                          call_id=call.id, failed=not record.allowed)  # fmt: skip
+                self._approvals.append(bar)
             case CallBegan(_, call_id, name, given):
                 bar = Bar(at, at, kind="tool", name=name, input=given, call_id=call_id, ended=False)
                 self._tools.append(bar)
@@ -134,7 +163,8 @@ class TurnFold:
         elif end is None or end == "died":
             self._pause(at)
         tools = [self._seen(bar if bar.ended else _until(bar, at)) for bar in self._tools]
-        return Turn(self._number, self._words, tuple(self._stream), tuple(tools), end)
+        stream, approvals = tuple(self._stream), tuple(self._approvals)
+        return Turn(self._number, self._words, stream, tuple(tools), end, approvals)
 
     def _pause(self, at: float) -> None:
         if self._lost is not None:
