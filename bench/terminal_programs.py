@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 WORDS = [
     "the",
@@ -143,17 +144,10 @@ async def ours(tokens: AsyncIterator[str]) -> None:
     """The face alone: events that come from nowhere, drawn as in a conversation."""
     import anyio
 
-    from midstream.cli.chat import size, write
     from midstream.events import RunStarted, TextDelta, TurnStarted
-    from midstream.faces.terminal.desk import Desk
-    from midstream.faces.terminal.paint import Paint
-    from midstream.faces.terminal.painter import Painter, Terminal
-    from midstream.faces.terminal.screen import Screen
-    from midstream.faces.terminal.status import Known, Status
     from midstream.feed import Feed
 
-    desk = Desk(Paint(), time.monotonic, Status(Known("bench")), size(1).columns)
-    painter = Painter(desk, Screen(size(1)), Terminal(lambda text: write(1, text), lambda: size(1)))
+    desk, painter = face()
     feed = Feed("bench")
     reader = feed.reader()
 
@@ -166,6 +160,7 @@ async def ours(tokens: AsyncIterator[str]) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(show)
         tasks.start_soon(painter.paint)
+        tasks.start_soon(desk.editor.run)
         feed.emit(RunStarted("s", "m"))
         feed.emit(TurnStarted(1, 1))
         async for token in tokens:
@@ -173,6 +168,39 @@ async def ours(tokens: AsyncIterator[str]) -> None:
         await anyio.sleep(0.2)
         tasks.cancel_scope.cancel()
     await painter.end()
+
+
+def face() -> Any:
+    """A desk and its painter, as a conversation has them."""
+    from prompt_toolkit.completion import DummyCompleter
+    from prompt_toolkit.history import InMemoryHistory
+    from prompt_toolkit.input import create_input
+
+    from midstream.cli.chat import size, write
+    from midstream.faces.terminal.desk import Desk
+    from midstream.faces.terminal.editor import Editor
+    from midstream.faces.terminal.paint import Paint
+    from midstream.faces.terminal.painter import Painter, Terminal
+    from midstream.faces.terminal.screen import Screen
+    from midstream.faces.terminal.status import Known, Status
+
+    desk = Desk(Paint(), time.monotonic, Status(Known("bench")), size(1).columns - 1)
+    terminal = Terminal(lambda text: write(1, text), lambda: size(1))
+    painter = Painter(desk, Screen(size(1)), terminal)
+    keys = (Keys(), InMemoryHistory(), DummyCompleter(), create_input())
+    desk.editor = Editor(*keys, painter.pressed)
+    return desk, painter
+
+
+class Keys:
+    """A keyboard on which nothing is typed."""
+
+    def nothing(self) -> None: ...
+
+    enter = queue = escape = ctrl_c = ctrl_d = reasoning = nothing
+
+    def answer(self, key: str) -> bool:
+        return False
 
 
 async def rich(tokens: AsyncIterator[str]) -> None:
