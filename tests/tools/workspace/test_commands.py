@@ -16,6 +16,7 @@ from midstream.tools.workspace import workspace
 from midstream.tools.workspace.environment import environment
 from tests.fakes import Do, provider, says, start, stop, tool_use
 from tests.nursery import Nursery
+from tests.proof.scale import at_scale
 from tests.tools.workspace.kit import Kit
 from tests.tools.workspace.memory import growth
 
@@ -215,6 +216,15 @@ async def test_all_is_dead_when_a_caller_without_an_agent_gives_up(
             tasks.start_soon(stop_it)
             await kit.call("run_command", command=f"setsid {nursery.child} & {nursery.child}")
     assert nursery.alive() == []
+
+
+async def test_all_is_dead_whenever_it_is_that_a_caller_gives_up(
+    kit: Kit, nursery: Nursery
+) -> None:
+    for number in range(at_scale(20, 400)):
+        with anyio.move_on_after(0.001 * (number % 20)):
+            await kit.call("run_command", command=f"setsid {nursery.child} & {nursery.child}")
+        assert nursery.alive() == []
 
 
 async def test_ctrl_c_at_the_terminal_does_not_reach_it(kit: Kit) -> None:

@@ -49,15 +49,17 @@ class Commands:
         its output in a file: `server >log 2>&1 &`.
         """
         output = _Output()
-        async with await self._start(command) as process:
-            try:
-                with anyio.move_on_after(timeout):
-                    await _follow(process, output, ctx)
-                    return output.told() + _status(process, output.over.is_set())
-            finally:
-                if process.returncode is None:
-                    with anyio.CancelScope(shield=True):
-                        await in_thread(lambda: _kill_tree(process.pid))
+        # Whoever gave up while it starts would leave what the shell had started: asyncio ends that
+        # alone.
+        with anyio.CancelScope(shield=True) as starting:
+            async with await self._start(command) as process:
+                starting.shield = False
+                try:
+                    with anyio.move_on_after(timeout):
+                        await _follow(process, output, ctx)
+                        return output.told() + _status(process, output.over.is_set())
+                finally:
+                    await _end(process)
         raise TimeoutError(
             f"stopped after its {timeout:g} s, with all that it had started. Its output until "
             f"then:\n{output.told() or '(none)'}"
@@ -143,6 +145,14 @@ def _name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # a real-time one
         return f"signal {number}"
+
+
+async def _end(process: Process) -> None:
+    """Kill it, unless it is dead, with all that it has started."""
+    if process.returncode is None:
+        with anyio.CancelScope(shield=True):
+            await in_thread(lambda: _kill_tree(process.pid))
+            await process.wait()  # else asyncio may log that its status is lost
 
 
 def _kill_tree(pid: int) -> None:
