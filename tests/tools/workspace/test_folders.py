@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from midstream.tools.workspace import folders, workspace
+from midstream.tools.workspace.writing import write
 from tests.proof.scale import at_scale
 from tests.tools.workspace.kit import Kit
 
@@ -183,6 +184,20 @@ def told_in_words() -> Iterator[None]:
     except OSError as error:
         said = str(error)
     assert "Errno" not in said
+
+
+async def test_no_name_on_the_way_may_have_become_a_link(kit: Kit) -> None:
+    for name in ("own", "inner/secret"):
+        kit.file(name, "mine")
+        place = folders.Folders(kit.root).place(name)
+        first = kit.root / name.partition("/")[0]
+        first.rename(kit.root / f"was-{first.name}")
+        first.symlink_to(kit.outside if "/" in name else kit.outside / "secret")
+        with pytest.raises(OSError, match=r"Not a directory|no ordinary file"), place.opened():
+            pass
+        with pytest.raises(OSError, match=r"Not a directory|no ordinary file"):
+            write(place, b"x")
+    assert (kit.outside / "secret").read_text() == SECRET
 
 
 @pytest.mark.parametrize("path", ["file", "inner/secret"])
