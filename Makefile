@@ -16,8 +16,8 @@ test: .venv/dev  ## Run the tests, one process a core
 
 models: .venv/models  ## Fetch the model that tests/models ask (90 MB); without it they are skipped
 
-soak: .venv/dev  ## Run the proofs of tests/proof at length (docs/reliability.md)
-	MIDSTREAM_SOAK=1 $(BIN)/pytest tests/proof -n auto --dist worksteal --timeout 7200 --durations 10
+soak: .venv/dev  ## Run the proofs, and the races for files, at length (docs/reliability.md)
+	MIDSTREAM_SOAK=1 $(BIN)/pytest tests/proof tests/tools/workspace -n auto --dist worksteal --timeout 7200 --durations 10
 
 mutants: .venv/dev  ## Change one line at a time, and see that a test fails (docs/reliability.md)
 	$(BIN)/python tests/proof/mutants.py

@@ -9,6 +9,12 @@ from tests.conftest import missing
 from tests.tools.workspace.kit import Kit
 
 
+@pytest.fixture(params=["asyncio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Plain functions know nothing of event loops: `kit.both` brings the other where it counts."""
+    return str(request.param)
+
+
 @pytest.fixture
 def kit(tmp_path: Path) -> Kit:
     return Kit(tmp_path)

@@ -11,6 +11,8 @@ from midstream.tools.output import to_output
 from midstream.tools.tool import Tool
 from midstream.tools.workspace import workspace
 
+both = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+
 
 class Kit:
     """The folder `root`, the one beside it that is nobody's business, and the tools."""

@@ -1,4 +1,4 @@
-"""The most memory that a process of its own takes for a call of these tools."""
+"""The most memory that a process of its own takes for calls of these tools."""
 
 import sys
 
@@ -17,19 +17,20 @@ def peak():
 
 async def main():
     tools = {each.spec.name: each.fn for each in workspace(sys.argv[1])}
+    lengths, before = [], 0
     for code in sys.argv[2:]:
-        before = peak()
         told = eval(code, dict(tools))
-        told = told if isinstance(told, str) else await told
-    print(peak() - before, len(told))
+        lengths.append(len(told if isinstance(told, str) else await told))
+        before = before or peak()
+    print(peak() - before, max(lengths))
 
 anyio.run(main)
 """
 
 
-async def growth(folder: object, *calls: str) -> tuple[int, int]:
-    """How much more, in kB, the last of the calls took, and how much text it gave."""
-    code = [sys.executable, "-c", CODE, str(folder), *calls]
+async def growth(folder: object, warm_up: str, *calls: str) -> tuple[int, int]:
+    """How much more, in kB, the calls took than the one before them, and the longest answer."""
+    code = [sys.executable, "-c", CODE, str(folder), warm_up, *calls]
     done = await anyio.run_process(code, stderr=sys.stderr)
     grown, told = map(int, done.stdout.split())
     return grown, told

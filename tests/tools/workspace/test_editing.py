@@ -2,13 +2,16 @@
 
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from midstream.tools.workspace.difference import MOST_LINES, difference
-from midstream.tools.workspace.texts import FileText, lines_of
+from midstream.tools.workspace.editing import Editing
+from midstream.tools.workspace.folders import Folders
+from midstream.tools.workspace.writing import write
 from tests.tools.workspace.kit import Kit
 
 pytestmark = pytest.mark.anyio
@@ -40,18 +43,15 @@ EDITS = {
 }
 
 
-@pytest.mark.parametrize("name", EDITS)
-async def test_a_text_becomes_another(name: str, kit: Kit) -> None:
-    before, old, new, after = EDITS[name]
-    assert (await edited(kit, before, old, new)).decode() == after
+async def test_a_text_becomes_another(kit: Kit) -> None:
+    for name, (before, old, new, after) in EDITS.items():
+        assert (await edited(kit, before, old, new)).decode() == after, name
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         ("\ufeffone two\r\n".encode(), "\ufeff1 two\r\n".encode()),
-        ("\ufeffone é\n".encode("utf-16-le"), "\ufeff1 é\n".encode("utf-16-le")),
-        ("\ufeffone é\n".encode("utf-16-be"), "\ufeff1 é\n".encode("utf-16-be")),
         (b"one caf\xe9 \xff\n", b"1 caf\xe9 \xff\n"),
     ],
 )
@@ -66,11 +66,11 @@ PIECES = st.lists(
 
 @given(PIECES, PIECES)
 def test_all_that_is_not_edited_is_the_same_to_the_byte(head: bytes, tail: bytes) -> None:
-    data = head + b"<here>" + tail
-    text = FileText.read(data)
-    assert text.data() == data
-    at = text.text.index("<here>")
-    assert text.text[:at].encode(errors="surrogateescape") == head.removeprefix(text.mark)
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "a")
+        path.write_bytes(head + b"<here>" + tail)
+        Editing(Folders(folder)).edit_file("a", "<here>", "<there>")
+        assert path.read_bytes() == head + b"<there>" + tail
 
 
 async def test_every_place_is_changed_where_that_is_asked_for(kit: Kit) -> None:
@@ -108,14 +108,17 @@ def test_the_diff_makes_the_new_text_of_the_old_one(
     before, after = "".join(head + old + head), "".join(head + new + head)
     if not ended:
         before = before.removesuffix("\n")
-    assert applied(before, difference(before, after)) == [
-        line.rstrip("\r\n") for line in lines_of(after)
-    ]
+    assert applied(before, difference(before, after)) == lines_of(after)
+
+
+def lines_of(text: str) -> list[str]:
+    lines = text.replace("\r\n", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def applied(before: str, diff: str) -> list[str]:
     """A small `patch`: by the numbers in the heads of the hunks alone."""
-    old = [line.rstrip("\r\n") for line in lines_of(before)]
+    old = lines_of(before)
     new: list[str] = []
     at = 0
     for line in diff.split("\n") if diff else []:
@@ -169,13 +172,12 @@ MISSING = {
 }
 
 
-@pytest.mark.parametrize("name", MISSING)
-async def test_a_text_that_is_not_there_is_an_error_that_says_what_is(name: str, kit: Kit) -> None:
-    old, words = MISSING[name]
+async def test_a_text_that_is_not_there_is_an_error_that_says_what_is(kit: Kit) -> None:
     path = kit.file("a.py", CODE)
-    told = await kit.refusal("edit_file", path="a.py", old_text=old, new_text="x")
-    assert told.startswith("old_text is not in a.py. ")
-    assert words in told
+    for name, (old, words) in MISSING.items():
+        told = await kit.refusal("edit_file", path="a.py", old_text=old, new_text="x")
+        assert told.startswith("old_text is not in a.py. "), name
+        assert words in told, name
     assert path.read_text() == CODE
 
 
@@ -184,7 +186,6 @@ async def test_a_text_that_is_there_twice_is_an_error_that_says_where(kit: Kit) 
     told = await kit.refusal("edit_file", path="a", old_text="x", new_text="z")
     assert told.startswith("old_text is in a more than once, from the lines 1, 3. Add lines")
     assert "the lines 1, 2, 3. Add" in await refused(kit, "x\n" * 3, "x\n")
-    assert "the lines 1, 1. Add" in await refused(kit, "aaa", "aa"), "they overlap"
     told = await refused(kit, "x\n" * 13, "x")
     assert "the lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and more." in told
     assert path.read_text() == "x\n" * 13
@@ -201,7 +202,6 @@ async def refused(kit: Kit, content: str, old: str) -> str:
         ("a", "", "b", "old_text is empty: write_file"),
         ("a", "a", "a", "nothing to change"),
         (b"\0a", "a", "b", "is a binary file"),
-        (b"\xff\xfea\0\0\xd8", "a", "b", "cannot be read as text"),
     ],
 )
 async def test_what_cannot_be_edited_is_refused(
@@ -216,9 +216,6 @@ async def test_what_cannot_be_edited_is_refused(
 async def test_a_file_that_somebody_else_changed_meanwhile_is_not_overwritten(
     kit: Kit, tmp_path: Path
 ) -> None:
-    from midstream.tools.workspace.folders import Folders
-    from midstream.tools.workspace.writing import write
-
     path = kit.file("a", "mine")
     read = path.stat()
     path.write_text("theirs")

@@ -39,16 +39,12 @@ DOES_NOT = [
 ]
 
 
-@pytest.mark.parametrize("pattern", FITS)
-def test_it_fits(pattern: tuple[str, ...]) -> None:
-    glob, *paths = pattern
-    assert [path for path in paths if not Glob(glob).fits(path)] == []
+def test_what_fits() -> None:
+    assert [(g, path) for g, *paths in FITS for path in paths if not Glob(g).fits(path)] == []
 
 
-@pytest.mark.parametrize("pattern", DOES_NOT)
-def test_it_does_not_fit(pattern: tuple[str, ...]) -> None:
-    glob, *paths = pattern
-    assert [path for path in paths if Glob(glob).fits(path)] == []
+def test_what_does_not_fit() -> None:
+    assert [(g, path) for g, *paths in DOES_NOT for path in paths if Glob(g).fits(path)] == []
 
 
 @pytest.mark.parametrize("pattern", ["*a" * 60 + "b", "**/" * 60 + "b", "**/*a*/" * 30 + "b"])
@@ -59,8 +55,8 @@ def test_no_pattern_takes_long(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["{a,b}" * 20, "{" * 1000, "{a,{b,{c,{d,{e,{f,{g,{h,{i}}}}}}}}}"]
+    "pattern", ["{a,b}" * 20, "{" * 1000, "{a}" * 1000, "{a,{b,{c,{d,{e,{f,{g,{h,{i,j}}}}}}}}}"]
 )
 def test_a_pattern_with_too_many_alternatives_is_refused(pattern: str) -> None:
-    with pytest.raises(ValueError, match="more than 256 alternatives"):
+    with pytest.raises(ValueError, match="too many alternatives"):
         Glob(pattern)

@@ -27,8 +27,7 @@ CASES = {
     "a progress bar at rest": ("50%\r", "50%"),
     "erased": ("wait\r\x1b[Kdone\n", "done\n"),
     "CRLF": ("one\r\ntwo\r\r\n", "one\ntwo\n"),
-    "backspaces": ("|\b/\b-\bok\b\b\b\bno\n", "no\n"),
-    "other controls": ("a\x00\x07\x0b\x0c\x0e\x7f\x85b\n", "ab\n"),
+    "other controls": ("a\x00\x07\b\x0b\x0c\x0e\x7f\x85b\n", "ab\n"),
     "a lone escape": ("a\x1b", "a"),
     "escapes and a line end": ("a\x1b\n\x1b[\nb", "a\n\nb"),
     "letters": ("é 漢 🦆\n", "é 漢 🦆\n"),
@@ -98,10 +97,10 @@ def test_a_line_without_end_does_not_pile_up() -> None:
 
 @pytest.mark.parametrize("piece", ["\x9d", "\x1b]", "\x1b[0", "\x9b0 ", "\x1b ", "\b", "a\b", "\r"])
 def test_no_output_takes_long(piece: str) -> None:
-    data = (piece * 1_000_000).encode()
+    data = (piece * 200_000).encode()
     began = time.process_time()
     printed(*(data[at : at + 65_536] for at in range(0, len(data), 65_536)))
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 1
 
 
 # -- head and tail -----------------------------------------------------------------------------
@@ -123,17 +122,6 @@ def test_what_fits_is_kept_whole(size: int) -> None:
 
 @pytest.mark.parametrize("piece", [1, 7, 1_000, 65_536, 10**7])
 def test_of_what_does_not_fit_head_and_tail_are_kept_and_the_rest_is_counted(piece: int) -> None:
-    lines = [f"line {n:06}\n" for n in range(10_000)]
-    text = "".join(lines)
+    text = "".join(f"line {n:06}\n" for n in range(10_000))
     shown = kept(*(text[at : at + piece] for at in range(0, len(text), piece)))
-    head, note, tail = shown.partition("\n[… 88,020 characters, 7,335 lines, left out …]\n")
-    assert note
-    assert text.startswith(head + "\n")
-    assert text.endswith(tail)
-    assert tail.startswith("line ")
-    assert len(head) + 1 + len(tail) + 88_020 == len(text)
-
-
-def test_lines_that_are_too_long_are_cut_within() -> None:
-    shown = kept("x" * 100_000)
-    assert shown == f"{'x' * HEAD}\n[… 68,000 characters, 0 lines, left out …]\n{'x' * TAIL}"
+    assert shown == f"{text[:HEAD]}\n[… 88,000 characters left out …]\n{text[-TAIL:]}"

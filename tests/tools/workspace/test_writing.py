@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from tests.proof.scale import at_scale
 from tests.tools.workspace.kit import Kit
 
 pytestmark = pytest.mark.anyio
@@ -65,7 +66,7 @@ async def test_readers_see_the_old_file_or_the_new_one(kit: Kit) -> None:
 
     thread = threading.Thread(target=look)
     thread.start()
-    for number in range(50):
+    for number in range(at_scale(20, 500)):
         await kit.call("write_file", path="a", content=texts[number % 2])
     over.set()
     thread.join()

@@ -35,15 +35,12 @@ def workspace(
 
     # A read waits for the changes of its file that were asked for before it. Changes and commands
     # wait for each other: who asks for an edit and then for the tests means them in this order.
-    def read(path: str) -> str:
-        return folders.lane(path)
-
     def changed(path: str) -> tuple[str, str]:
         return folders.lane(path), CHANGES
 
     write: Any = {"effects": "write", "approval": True}
     return [
-        tool(Reading(folders).read_file, effects="read", serial=read),
+        tool(Reading(folders).read_file, effects="read", serial=folders.lane),
         tool(Listing(folders).list_files, effects="read"),
         tool(Searching(folders).search_files, effects="read"),
         tool(Writing(folders).write_file, serial=changed, **write),

@@ -20,7 +20,6 @@ LONGEST_S = 3600
 TELLS_EVERY_S = 0.1
 LISTENS_S = 0.5  # to what a command has left in the background, and what holds its output open
 
-Command = Annotated[str, "what the shell is to run"]
 Timeout = Annotated[float, Meta(gt=0, le=LONGEST_S), "in seconds; what still runs then is killed"]
 
 
@@ -37,7 +36,7 @@ class Commands:
 
     async def run_command(
         self,
-        command: Command,
+        command: Annotated[str, "what the shell is to run"],
         timeout: Timeout = 120,  # noqa: ASYNC109  # the model's, who is told of it in words
         ctx: ToolContext | None = None,
     ) -> str:
@@ -49,15 +48,16 @@ class Commands:
         its output in a file: `server >log 2>&1 &`.
         """
         output = _Output()
-        async with await self._start(command) as process:
-            try:
-                with anyio.move_on_after(timeout):
-                    await _follow(process, output, ctx)
-                    return output.told() + _status(process, output.over.is_set())
-            finally:
-                if process.returncode is None:
-                    with anyio.CancelScope(shield=True):
-                        await in_thread(lambda: _kill_tree(process.pid))
+        # Of what is given up while it starts, asyncio would end the shell and nothing else.
+        with anyio.CancelScope(shield=True) as starting:
+            async with await self._start(command) as process:
+                starting.shield = False
+                try:
+                    with anyio.move_on_after(timeout):
+                        await _follow(process, output, ctx)
+                        return output.told() + _status(process, output.over.is_set())
+                finally:
+                    await _end(process)
         raise TimeoutError(
             f"stopped after its {timeout:g} s, with all that it had started. Its output until "
             f"then:\n{output.told() or '(none)'}"
@@ -134,15 +134,16 @@ async def _follow(process: Process, output: _Output, ctx: ToolContext | None) ->
 def _status(process: Process, over: bool) -> str:
     """A failure is no error of the tool: what a search or a test has found is worth reading."""
     code = process.returncode or 0
-    left = "" if over else "; something that it started still runs"
-    return f"[{f'exit status {code}' if code >= 0 else f'ended by {_name(-code)}'}{left}]"
+    how = f"exit status {code}" if code >= 0 else f"ended by a signal: {signal.strsignal(-code)}"
+    return f"[{how}{'' if over else '; something that it started still runs'}]"
 
 
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time one
-        return f"signal {number}"
+async def _end(process: Process) -> None:
+    """Kill it, unless it is dead, with all that it has started."""
+    if process.returncode is None:
+        with anyio.CancelScope(shield=True):
+            await in_thread(lambda: _kill_tree(process.pid))
+            await process.wait()  # else asyncio may log that its status is lost
 
 
 def _kill_tree(pid: int) -> None:

@@ -12,8 +12,7 @@ _NAMES = frozenset([
     "LC_ADDRESS", "LC_COLLATE", "LC_CTYPE", "LC_IDENTIFICATION", "LC_MEASUREMENT",
     "LC_MESSAGES", "LC_MONETARY", "LC_NAME", "LC_NUMERIC", "LC_PAPER", "LC_TELEPHONE",
     "LC_TIME", "http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "HTTP_PROXY",
-    "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY", "SYSTEMROOT", "COMSPEC", "PATHEXT",
-    "TEMP", "TMP", "USERPROFILE",
+    "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY",
 ])  # fmt: skip
 _FIXED = {
     "TERM": "dumb",
@@ -34,12 +33,9 @@ def program(name: str, folders: Sequence[str]) -> str | None:
 
     What lies there nobody has vouched for; a search, which nobody is asked about, must not run it.
     """
-    for each in os.get_exec_path():
-        trusted = os.path.isabs(each) and not _within(each, folders)
-        if trusted and (found := shutil.which(name, path=each)):
-            return found
-    return None
 
+    def trusted(path: str) -> bool:
+        real = os.path.realpath(path)
+        return os.path.isabs(path) and not any(inside(real, folder) for folder in folders)
 
-def _within(path: str, folders: Sequence[str]) -> bool:
-    return any(inside(os.path.realpath(path), folder) for folder in folders)
+    return shutil.which(name, path=os.pathsep.join(filter(trusted, os.get_exec_path())))

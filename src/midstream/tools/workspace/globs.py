@@ -2,11 +2,20 @@
 
 import fnmatch
 import re
-from math import prod
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated
 
 MOST_ALTERNATIVES = 256
+MOST_BRACES = 32
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
+
+Pattern = Annotated[
+    str,
+    "only these: *.py anywhere, or with a slash from the path on, such as src/**/*.{ts,tsx}",
+]
+Step = re.Pattern[str] | None  # None is any number of folders
 
 
 class Glob:
@@ -17,10 +26,11 @@ class Glob:
     """
 
     def __init__(self, pattern: str) -> None:
-        counts = (each[1].count(",") + 1 for each in _BRACES.finditer(pattern))
-        if prod(counts) > MOST_ALTERNATIVES or pattern.count("{") > 8:
-            raise ValueError(f"the pattern has more than {MOST_ALTERNATIVES} alternatives")
-        self._alternatives = [_steps(each) for each in _alternatives(pattern)]
+        few = pattern.count("{") <= MOST_BRACES
+        found = list(islice(_alternatives(pattern), MOST_ALTERNATIVES + 1)) if few else []
+        if not 0 < len(found) <= MOST_ALTERNATIVES:
+            raise ValueError("the pattern has too many alternatives")
+        self._alternatives = [_steps(each) for each in found]
 
     def fits(self, path: str) -> bool:
         """Whether it fits a path, with slashes between its names."""
@@ -28,22 +38,17 @@ class Glob:
         return any(_fits(steps, names) for steps in self._alternatives)
 
 
-Step = re.Pattern[str] | None  # None is any number of folders
-
-
-def _alternatives(pattern: str) -> list[str]:
+def _alternatives(pattern: str) -> Iterator[str]:
     if not (braces := _BRACES.search(pattern)):
-        return [pattern]
-    before, after = pattern[: braces.start()], pattern[braces.end() :]
-    words = braces[1].split(",")
-    return [each for word in words for each in _alternatives(before + word + after)]
+        yield pattern
+        return
+    for word in braces[1].split(","):
+        yield from _alternatives(pattern[: braces.start()] + word + pattern[braces.end() :])
 
 
 def _steps(pattern: str) -> list[Step]:
     anywhere = "/" not in pattern.removesuffix("/")
-    pattern = pattern.removeprefix("./").removeprefix("/")
-    if pattern.endswith("/"):
-        pattern += "**"
+    pattern = pattern.removeprefix("./") + ("**" if pattern.endswith("/") else "")
     # fnmatch's expressions do not go back, however many stars there are.
     names = [name for name in pattern.split("/") if name]
     steps = [None if name == "**" else re.compile(fnmatch.translate(name)) for name in names]
@@ -51,25 +56,10 @@ def _steps(pattern: str) -> list[Step]:
 
 
 def _fits(steps: list[Step], names: list[str]) -> bool:
-    reached = _on(steps, {0})
-    for name in names:
-        reached = _on(steps, {after for at in reached for after in _after(steps, at, name)})
-    return len(steps) in reached
-
-
-def _after(steps: list[Step], at: int, name: str) -> list[int]:
-    """Where a name leads from a step."""
-    if at == len(steps):
-        return []
-    step = steps[at]
-    if step is None:
-        return [at]
-    return [at + 1] if step.match(name) else []
-
-
-def _on(steps: list[Step], reached: set[int]) -> set[int]:
-    """Those and what is reached from them by nothing: `**` may be no folder at all."""
-    for at, step in enumerate(steps):
-        if step is None and at in reached:
-            reached.add(at + 1)
-    return reached
+    reached = {0}  # how many names may be used up by the steps so far
+    for step in steps:
+        if step is None:
+            reached = set(range(min(reached, default=len(names) + 1), len(names) + 1))
+        else:
+            reached = {at + 1 for at in reached if at < len(names) and step.match(names[at])}
+    return len(names) in reached

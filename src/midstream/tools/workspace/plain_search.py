@@ -12,6 +12,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 SKIPPED = {b"node_modules", b"__pycache__", b"venv"}  # and all that is hidden
@@ -25,28 +26,26 @@ def main() -> None:
             for path in files(top):
                 sys.stdout.buffer.write(path + b"\0")
         case [b"search", context, pattern, top]:
-            search(expression(pattern), int(context), top)
+            try:
+                search(re.compile(pattern.decode(errors="replace")), int(context), top)
+            except (re.error, RecursionError, OverflowError) as error:
+                sys.stderr.write(f"regex parse error: {error}\n")
+                sys.exit(2)
         case _:
             sys.exit("files TOP, or search CONTEXT PATTERN TOP")
 
 
 def files(top: bytes) -> Iterator[bytes]:
     """Ordinary files, in ripgrep's order; links are not followed."""
-    if os.path.isfile(top):
-        yield top
-        return
     waiting = [top.rstrip(b"/")]
     while waiting:
         path = waiting.pop()
-        if not os.path.isdir(path) or os.path.islink(path):
+        if os.path.islink(path) or not os.path.isdir(path):
             yield path
             continue
-        try:
-            with os.scandir(path) as found:
-                entries = sorted(found, key=lambda each: each.name, reverse=True)
-        except OSError:  # not ours to look at, or gone
-            continue
-        waiting += [os.path.join(path, each.name) for each in entries if _wanted(each)]
+        with suppress(OSError), os.scandir(path) as found:  # not ours to look at, or gone
+            entries = sorted(found, key=lambda each: each.name, reverse=True)
+            waiting += [os.path.join(path, each.name) for each in entries if _wanted(each)]
 
 
 def _wanted(entry: os.DirEntry[bytes]) -> bool:
@@ -57,22 +56,11 @@ def _wanted(entry: os.DirEntry[bytes]) -> bool:
     return entry.is_file(follow_symlinks=False)
 
 
-def expression(pattern: bytes) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern.decode(errors="replace"))
-    except (re.error, RecursionError, OverflowError) as error:
-        sys.stderr.write(f"regex parse error: {error}\n")
-        sys.exit(2)
-
-
 def search(pattern: re.Pattern[str], context: int, top: bytes) -> None:
     for path in files(top):
-        try:
-            with open(path, "rb") as file:
-                if b"\0" not in file.peek(BEGINNING)[:BEGINNING]:
-                    _search_file(file, path, pattern, context)
-        except OSError:
-            continue
+        with suppress(OSError), open(path, "rb") as file:
+            if b"\0" not in file.peek(BEGINNING)[:BEGINNING]:
+                _search_file(file, path, pattern, context)
 
 
 def _search_file(file: BinaryIO, path: bytes, pattern: re.Pattern[str], context: int) -> None:

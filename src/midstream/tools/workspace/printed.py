@@ -2,9 +2,6 @@
 
 import codecs
 import re
-from collections import deque
-
-from msgspec import Struct
 
 LONGEST_LINE = 8192  # characters: the beginning of a longer one is over, and not written over
 LONGEST_SEQUENCE = 4096  # characters; a longer one is none
@@ -20,7 +17,7 @@ _SEQUENCE = re.compile(
     f"{_CSI}[@-~]"  # a colour, a move
     f"|{_STRING}(?:\x07|\x1b\\\\|\x9c)"  # a title
     "|\x1b[ -/]*+[0-~]"
-    "|[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+    "|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
 _BEGUN = re.compile(f"(?:{_CSI}|{_STRING}\x1b?|\x1b[ -/]*+)\\Z")
 
@@ -48,43 +45,33 @@ class Printed:
 
     def feed(self, data: bytes) -> str:
         """What is finished by that: whole lines, but for very long ones."""
-        return self._give(self._decoder.decode(data), whole=False)
+        text = self._begun + self._decoder.decode(data)
+        begun = _BEGUN.search(text, max(0, len(text) - LONGEST_SEQUENCE))
+        self._begun = begun[0] if begun else ""
+        return self._give(text.removesuffix(self._begun), LONGEST_LINE)
 
     def end(self) -> str:
         """The rest."""
-        return self._give(self._decoder.decode(b"", final=True), whole=True)
+        return self._give(self._begun + self._decoder.decode(b"", final=True), 0)
 
-    def _give(self, new: str, whole: bool) -> str:
-        text = self._begun + new
-        self._begun = ""
-        if not whole and (begun := _BEGUN.search(text, max(0, len(text) - LONGEST_SEQUENCE))):
-            text, self._begun = text[: begun.start()], begun[0]
+    def _give(self, text: str, longest: int) -> str:
         text = self._line + _SEQUENCE.sub("", text)
         done, end, self._line = text.rpartition("\n")
         done += end
+        if "\r" in done:
+            done = "\n".join(map(_last_state, done.split("\n")))
         if "\r" in self._line:
             cut = self._line.endswith("\r")  # what comes next may be its line end
             self._line = _last_state(self._line) + "\r" * cut
-        if whole or len(self._line) > LONGEST_LINE:
-            done, self._line = done + self._line, ""
-        if "\r" in done or "\b" in done:
-            done = "\n".join(map(_last_state, done.split("\n")))
+        if len(self._line) > longest:
+            done, self._line = done + _last_state(self._line), ""
         if done.strip():
             self._ended = done[-2 * LONGEST_LINE :]
         return done
 
 
 def _last_state(line: str) -> str:
-    line = line.rstrip("\r").rpartition("\r")[2]
-    if "\b" not in line:
-        return line
-    kept: list[str] = []
-    for each in line:
-        if each != "\b":
-            kept.append(each)
-        elif kept:
-            kept.pop()
-    return "".join(kept)
+    return line.rstrip("\r").rpartition("\r")[2] if "\r" in line else line
 
 
 class Kept:
@@ -92,48 +79,21 @@ class Kept:
 
     def __init__(self) -> None:
         self._head = ""
-        self._tail = deque[str]()
-        self._size = 0  # of the tail
-        self._left_out = Amount()
+        self._tail = ""
+        self._gone = 0  # characters in between
 
     def add(self, text: str) -> None:
         room = HEAD - len(self._head)
         self._head += text[:room]
-        if text := text[room:]:
-            self._tail.append(text)
-            self._size += len(text)
-        while self._size - TAIL >= len(self._tail[0]) if self._tail else False:
-            gone = self._tail.popleft()
-            self._size -= len(gone)
-            self._left_out += gone
+        self._tail += text[room:]
+        if len(self._tail) > 2 * TAIL:
+            self._cut()
 
     def text(self) -> str:
-        tail = "".join(self._tail)
-        if not self._left_out.characters and len(tail) <= TAIL:
-            return self._head + tail
-        head, begun = _cut_at_line(self._head)
-        gone, tail = tail[:-TAIL], tail[-TAIL:]
-        behind, end, rest = tail.partition("\n")
-        if rest and len(behind) < TAIL // 2:
-            gone, tail = gone + behind + end, rest
-        left_out = self._left_out + begun + gone
-        return f"{head}\n[… {left_out} left out …]\n{tail}"
+        self._cut()
+        left_out = f"\n[… {self._gone:,} characters left out …]\n" if self._gone else ""
+        return self._head + left_out + self._tail
 
-
-class Amount(Struct, frozen=True):
-    """How much text was left out."""
-
-    characters: int = 0
-    lines: int = 0
-
-    def __add__(self, text: str) -> "Amount":
-        return Amount(self.characters + len(text), self.lines + text.count("\n"))
-
-    def __str__(self) -> str:
-        return f"{self.characters:,} characters, {self.lines:,} lines,"
-
-
-def _cut_at_line(text: str) -> tuple[str, str]:
-    """Whole lines, and what is begun behind them; unless that were most of it."""
-    whole, end, begun = text.rpartition("\n")
-    return (whole, begun) if end and len(begun) < len(text) // 2 else (text, "")
+    def _cut(self) -> None:
+        self._gone += max(0, len(self._tail) - TAIL)
+        self._tail = self._tail[-TAIL:]

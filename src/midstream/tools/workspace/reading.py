@@ -2,20 +2,20 @@
 
 import io
 import os
-from typing import Annotated, BinaryIO
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator
+from typing import Annotated
 
 from msgspec import Meta
 
 from midstream.messages import Image
 from midstream.tools.output import MAX_IMAGE, MEDIA_TYPES
-from midstream.tools.workspace.folders import Folders, Place, naming, opened
-from midstream.tools.workspace.texts import BEGINNING, encoding_of, is_binary
+from midstream.tools.workspace.folders import FilePath, Folders, Place
 
+BEGINNING = 8192  # bytes, by which it is told what a file is
 LONGEST_LINE = 2_000  # characters
 MOST_TEXT = 100_000  # characters of all lines together
-COUNTED = 256 * 1024 * 1024  # bytes: of longer files it is not said how many lines they have
-
-ReadPath = Annotated[str, "the file, relative to the working folder or absolute"]
+COUNTED = 16 * 1024 * 1024  # bytes: of longer files it is not said how many lines they have
 
 
 class Reading:
@@ -26,7 +26,7 @@ class Reading:
 
     def read_file(
         self,
-        path: ReadPath,
+        path: FilePath,
         offset: Annotated[int, Meta(ge=1), "number of the first line to show, from 1"] = 1,
         limit: Annotated[int, Meta(ge=1), "how many lines to show"] = 2000,
     ) -> str | Image:
@@ -37,84 +37,52 @@ class Reading:
         # Numbers: a model says "line 412" to people, finds again what search_files and tracebacks
         # name, and pages by them. edit_file says so where they were copied along.
         place = self._folders.place(path)
-        with naming(place), opened(place) as file:
+        with place.naming(), place.opened() as file:
             beginning = file.read(BEGINNING)
             size = os.fstat(file.fileno()).st_size
             file.seek(0)
             if any(begins.match(beginning) for begins in MEDIA_TYPES.values()):
-                return _picture(file, place, size)
-            if is_binary(beginning):
-                raise ValueError(
-                    f"{place.shown} is a binary file of {size:,} bytes, which cannot be shown"
-                )
-            text = io.TextIOWrapper(file, encoding_of(beginning), "replace", newline="\n")
-            return _Page(place, text, offset).read(limit, size <= COUNTED)
+                if (size + 2) // 3 * 4 > MAX_IMAGE:
+                    raise ValueError(f"{place.shown} is a picture of {size:,} bytes: too large")
+                return Image(file.read())
+            encoding = "utf-8-sig"
+            if beginning.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+                encoding = "utf-16"
+            elif b"\0" in beginning:
+                words = f"{place.shown} is a binary file of {size:,} bytes, which cannot be shown"
+                raise ValueError(words)
+            text = io.TextIOWrapper(file, encoding, "replace", newline="\n")
+            return _page(place, text, offset, limit, counted=size <= COUNTED)
 
 
-class _Page:
-    """Some lines of a file."""
+def _page(place: Place, text: io.TextIOWrapper, offset: int, limit: int, counted: bool) -> str:
+    shown: list[str] = []
+    total, room = 0, MOST_TEXT
+    for total, line in enumerate(_lines(text), 1):
+        if total >= offset and len(shown) < limit and room > 0:
+            shown.append(f"{total}\t{line}")
+            room -= len(shown[-1])
+        elif shown and not counted:
+            break
+    if not total:
+        return f"[{place.shown} is empty]"
+    if not shown:
+        raise ValueError(f"{place.shown} has no line {offset}: it has {total}")
+    last = offset + len(shown) - 1
+    if offset > 1 or last < total:
+        of = f" of {total}" if counted else ""
+        more = f"; go on with offset={last + 1}" if last < total else ", the last one"
+        shown.append(f"[lines {offset} to {last}{of}{more}]")
+    return "\n".join(shown)
 
-    def __init__(self, place: Place, text: io.TextIOWrapper, offset: int) -> None:
-        self._place = place
-        self._text = text
-        self._first = offset
-        self._next = offset  # the number of the line to read
-        self._shown: list[str] = []
-        self._room = MOST_TEXT
 
-    def read(self, limit: int, counted: bool) -> str:
-        before = self._skip(self._first - 1)
-        while self._next < self._first + limit and self._room > 0 and (line := self._line()):
-            self._shown.append(line)
-            self._room -= len(line)
-            self._next += 1
-        if not self._shown:
-            return self._nothing(before)
-        left = self._left() if counted else 1
-        if left == 0 and self._first == 1:
-            return "\n".join(self._shown)
-        last = self._next - 1
-        of = f" of {last + left}" if counted else ""
-        note = f"[lines {self._first} to {last}{of}"
-        note += f"; go on with offset={self._next}]" if left else ", the last one]"
-        return "\n".join([*self._shown, note])
-
-    def _skip(self, count: int) -> int:
-        """How many lines it has passed over: fewer where the file ends before."""
-        done, begun = 0, False
-        while done < count and (part := self._text.readline(65_536)):
-            begun = not part.endswith("\n")
-            done += not begun
-        return done + begun
-
-    def _line(self) -> str:
-        """The next line, numbered; empty at the end of the file."""
-        line = self._text.readline(LONGEST_LINE + 1)
-        if not line:
-            return ""
-        length = len(line)
-        whole = line.endswith("\n")
-        while not whole and (part := self._text.readline(65_536)):
-            length += len(part)
-            whole = part.endswith("\n")
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """Without their ends, and of long ones the beginning."""
+    while line := text.readline(LONGEST_LINE + 2):
+        length, end = len(line), line
+        while not end.endswith("\n") and (end := text.readline(65_536)):
+            length += len(end)
         line = line.removesuffix("\n").removesuffix("\r")
         if length > LONGEST_LINE + 2:
             line = f"{line[:LONGEST_LINE]}… [cut: the line has {length:,} characters]"
-        return f"{self._next}\t{line}"
-
-    def _left(self) -> int:
-        lines, last = 0, "\n"
-        while part := self._text.read(65_536):
-            lines, last = lines + part.count("\n"), part[-1]
-        return lines + (last != "\n")
-
-    def _nothing(self, lines: int) -> str:
-        if self._first == 1:
-            return f"[{self._place.shown} is empty]"
-        raise ValueError(f"{self._place.shown} has no line {self._first}: it has {lines}")
-
-
-def _picture(file: BinaryIO, place: Place, size: int) -> Image:
-    if (size + 2) // 3 * 4 > MAX_IMAGE:
-        raise ValueError(f"{place.shown} is a picture of {size:,} bytes: too large to be shown")
-    return Image(file.read())
+        yield line

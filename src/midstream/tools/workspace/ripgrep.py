@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from tempfile import TemporaryFile
 
@@ -14,7 +13,7 @@ from midstream.tools.workspace.environment import environment, program
 
 LONGEST_RECORD = 1 << 20  # bytes; of a longer one only the beginning is kept
 
-_PLAIN = [sys.executable, "-I", "-S", "-X", "utf8", str(Path(plain_search.__file__))]
+_PLAIN = [sys.executable, "-I", "-S", "-X", "utf8", plain_search.__file__]
 # No configuration of the user's: it could follow links, or run programs on what is found.
 _RG = ["--no-config", "--no-messages", "--sort=path"]
 
@@ -27,11 +26,7 @@ def listing(folders: Sequence[str]) -> list[str]:
 
 
 def search(folders: Sequence[str], pattern: str, context: int, target: str) -> list[str]:
-    """The command that writes what matches in `target`, as lines of JSON.
-
-    Args:
-        target: `./` or `./NAME`.
-    """
+    """The command that writes what matches in `target`, `./` or `./NAME`, as lines of JSON."""
     if rg := program("rg", folders):
         # Each is one argument, whatever is in it; nothing of it can become an option.
         options = ["--json", "--crlf", f"--context={context}", f"--regexp={pattern}"]
@@ -58,12 +53,11 @@ async def run(
             env=environment(os.environ),
         ) as process:
             assert process.stdout is not None  # a pipe
-            cut = Records(separator)
+            records = Records(separator)
             async for data in process.stdout:
-                if not take(cut.feed(data)):
+                if not take(records.feed(data)):
                     process.kill()
                     return ""
-            take(cut.end())
             if await process.wait() in (0, 1):  # 1 is: nothing found
                 return ""
         errors.seek(0)
@@ -71,7 +65,7 @@ async def run(
 
 
 class Records:
-    """Bytes, cut at a separator of one byte."""
+    """Bytes, cut at a separator of one byte that is behind each."""
 
     def __init__(self, separator: bytes) -> None:
         self._separator = separator
@@ -79,19 +73,14 @@ class Records:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The records that are whole."""
-        *ended, rest = data.split(self._separator)
         records: list[bytes] = []
+        *ended, rest = data.split(self._separator)
         for part in ended:
             self._add(part)
-            records += self.end()
+            records.append(bytes(self._open))
+            self._open.clear()
         self._add(rest)
         return records
-
-    def end(self) -> list[bytes]:
-        """The last one, if there is any."""
-        record = bytes(self._open)
-        self._open.clear()
-        return [record] if record else []
 
     def _add(self, part: bytes) -> None:
         self._open += part[: LONGEST_RECORD - len(self._open)]

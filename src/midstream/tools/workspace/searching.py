@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from midstream.concurrency import in_thread
-from midstream.tools.workspace.folders import Folders, Place, check_folder, naming, opened
-from midstream.tools.workspace.globs import Glob
+from midstream.tools.workspace.folders import Folders, Place
+from midstream.tools.workspace.globs import Glob, Pattern
 from midstream.tools.workspace.ripgrep import run, search
 
 LONGEST_LINE = 300  # characters; of a longer one what is around the match
@@ -16,11 +16,7 @@ BEFORE_MATCH = 100  # of these
 MOST_TEXT = 60_000  # characters of all lines together
 
 SearchPath = Annotated[str, "a file or folder, relative to the working folder or absolute"]
-Pattern = Annotated[str, "a regular expression, for one line; (?i) in front ignores case"]
-SearchGlob = Annotated[
-    str,
-    "only in these: *.py anywhere, or with a slash from the path on, such as src/**/*.{ts,tsx}",
-]
+Expression = Annotated[str, "a regular expression, for one line; (?i) in front ignores case"]
 
 
 class Words(Struct, frozen=True):
@@ -41,7 +37,7 @@ class Submatch(Struct, frozen=True):
 class Data(Struct, frozen=True):
     path: Words = Words()
     lines: Words = Words()
-    line_number: int | None = None
+    line_number: int = 0
     submatches: list[Submatch] = []
 
 
@@ -63,9 +59,9 @@ class Searching:
 
     async def search_files(
         self,
-        pattern: Pattern,
+        pattern: Expression,
         path: SearchPath = ".",
-        glob: SearchGlob | None = None,
+        glob: Pattern | None = None,
         context: Annotated[int, Meta(ge=0, le=20), "lines to show around each match"] = 0,
         limit: Annotated[int, Meta(ge=1, le=2000), "how many matching lines to show"] = 200,
     ) -> str:
@@ -78,100 +74,79 @@ class Searching:
         if "\n" in pattern or "\0" in pattern:
             raise ValueError("the pattern is for one line: it cannot hold a line end or a NUL")
         folder, target = await in_thread(lambda: _target(place))
-        wanted = Glob(glob) if glob else None
-        matches = _Matches(self._folders, folder, wanted, limit, grouped=context > 0)
+        matches = _Matches(self._folders, folder, Glob(glob or "*"), limit, context)
         command = search(self._folders.roots, pattern, context, target)
         complaint = await run(command, folder, b"\n", matches.take)
-        return matches.told(place, complaint)
+        if complaint and not matches.lines:
+            raise ValueError(f"the search failed: {complaint}")
+        return "\n".join(matches.lines) or f"[nothing in {place.shown} matches]"
 
 
 def _target(place: Place) -> tuple[str, str]:
     """The folder to search in, and what in it: all, or one file."""
     if os.path.isdir(place.path):
-        check_folder(place)
+        place.check_folder()
         return place.path, "./"
-    with naming(place), opened(place):  # only to see whether it may be
+    with place.naming(), place.opened():  # only to see whether it may be
         folder, name = os.path.split(place.path)
         return folder, f"./{name}"
 
 
 class _Matches:
-    """The lines that were found, as the model is told of them.
+    """The lines that were found, as the model is told of them."""
 
-    Args:
-        grouped: a line says where lines are left out.
-    """
-
-    def __init__(
-        self, folders: Folders, folder: str, glob: Glob | None, limit: int, grouped: bool
-    ) -> None:
+    def __init__(self, folders: Folders, folder: str, glob: Glob, limit: int, context: int) -> None:
+        self.lines: list[str] = []
         self._folders = folders
         self._folder = folder
         self._glob = glob
         self._limit = limit
-        self._grouped = grouped
+        self._grouped = context > 0  # a line says where lines are left out
         self._count = 0
-        self._wanted = True  # the file that is searched
-        self._name = ""
-        self._last: int | None = None  # the number of the line before
-        self._lines: list[str] = []
         self._room = MOST_TEXT
-        self._full = False
+        self._wanted = True  # the file that is searched
+        self._header: list[str] = []  # of that file, before its first line
+        self._last = 0  # the number of the line before
 
     def take(self, records: list[bytes]) -> bool:
         """Whether there is room for more."""
         for record in records:
             if record.startswith(b'{"type":"begin"'):
                 self._begin(_DECODER.decode(record).data)
-            elif self._wanted:
-                self._take(record)
-            if self._full:
-                return False
+            elif self._wanted and (line := _line(record)).type in ("match", "context"):
+                if line.type == "match" and (self._count == self._limit or self._room <= 0):
+                    self.lines.append(
+                        f"\n[there are more: the first {self._count:,} are above; narrow the "
+                        "pattern, the path or the glob]"
+                    )
+                    return False
+                self._show(line)
         return True
-
-    def told(self, place: Place, complaint: str) -> str:
-        if not self._count:
-            if complaint:
-                raise ValueError(f"the search failed: {complaint}")
-            return f"[nothing in {place.shown} matches]"
-        if self._full:
-            self._lines.append(
-                f"\n[there are more: the first {self._count:,} are above; narrow the pattern, the "
-                "path or the glob]"
-            )
-        return "\n".join(self._lines)
 
     def _begin(self, data: Data) -> None:
         name = os.fsdecode(data.path.data).removeprefix("./")
-        self._wanted = self._glob is None or self._glob.fits(name)
-        self._last = None
-        self._name = self._folders.shown(os.path.join(self._folder, name))
-
-    def _take(self, record: bytes) -> None:
-        try:
-            line = _DECODER.decode(record)
-        except msgspec.DecodeError:  # it was too long to be kept
-            line = Line("match", Data(lines=Words("[a very long line]")))
-        if line.type not in ("match", "context"):
-            return
-        if line.type == "match":
-            if self._count == self._limit or self._room <= 0:
-                self._full = True
-                return
-            self._count += 1
-        self._show(line)
+        self._wanted = self._glob.fits(name)
+        shown = self._folders.shown(os.path.join(self._folder, name))
+        self._header = ["", shown] if self.lines else [shown]
 
     def _show(self, line: Line) -> None:
         number = line.data.line_number
-        if self._last is None:
-            self._lines += [*([""] if self._lines else []), self._name]
-        elif number and number > self._last + 1 and self._grouped:
-            self._lines.append("--")
+        if self._grouped and not self._header and number > self._last + 1:
+            self.lines.append("--")
         sign = ":" if line.type == "match" else "-"
         words = f"{number or '?'}{sign}{_shown(line.data)}"
-        self._lines.append(words)
+        self.lines += [*self._header, words]
+        self._header = []
+        self._count += line.type == "match"
         self._room -= len(words)
-        self._last = number or self._last or 0
+        self._last = number
+
+
+def _line(record: bytes) -> Line:
+    try:
+        return _DECODER.decode(record)
+    except msgspec.DecodeError:  # it was too long to be kept
+        return Line("match", Data(lines=Words("[a very long line]")))
 
 
 def _shown(data: Data) -> str:

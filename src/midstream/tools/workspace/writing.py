@@ -6,17 +6,9 @@ import stat
 from contextlib import suppress
 from typing import Annotated
 
-from midstream.tools.workspace.folders import (
-    Folders,
-    Place,
-    Spot,
-    check_file,
-    holding,
-    make_folders,
-    naming,
-)
+from midstream.tools.workspace.folders import FilePath, Folders, Place
 
-WritePath = Annotated[str, "the file, relative to the working folder or absolute"]
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Writing:
@@ -26,7 +18,7 @@ class Writing:
         self._folders = folders
 
     def write_file(
-        self, path: WritePath, content: Annotated[str, "all that the file will hold"]
+        self, path: FilePath, content: Annotated[str, "all that the file will hold"]
     ) -> str:
         """Write a whole file. It is made, with its folders, or replaced.
 
@@ -35,8 +27,7 @@ class Writing:
         place = self._folders.place(path)
         if path.endswith("/"):
             raise IsADirectoryError(f"{path} names a folder: give the name of the file too")
-        with naming(place):
-            make_folders(place)
+        with place.naming():
             replaced = write(place, content.encode("utf-8", "surrogateescape"))
         lines = content.count("\n") + (not content.endswith("\n") and content != "")
         how = "Replaced" if replaced else "Wrote the new file"
@@ -52,40 +43,42 @@ def write(place: Place, data: bytes, read: os.stat_result | None = None) -> bool
     Raises:
         OSError: it cannot be written, or may not be, or has changed.
     """
-    with holding(place) as spot:
-        before = spot.stat()
+    with place.holding(make=True) as (name, folder):
+        before = _state(name, folder)
         if before:
-            check_file(before, place)
-            if not before.st_mode & 0o222 or not spot.writable():
+            place.check_file(before)
+            # root may write everything, but was not asked to.
+            if not before.st_mode & 0o222 or not os.access(name, os.W_OK, dir_fd=folder):
                 raise PermissionError(f"{place.shown} is read-only")
-        new = spot.beside(f".midstream-{secrets.token_hex(8)}.tmp")
+        new = f".midstream-{secrets.token_hex(8)}.tmp"
         try:
-            _fill(new, data, before)
-            if read and not _same(read, spot.stat()):
+            _fill(os.open(new, _NEW, 0o666, dir_fd=folder), data, before)
+            if read and _version(read) != _version(_state(name, folder)):
                 raise OSError(f"{place.shown} was changed meanwhile: read it again")
-            new.become(spot)
+            os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):
-                new.remove()
+                os.unlink(new, dir_fd=folder)
             raise
         return before is not None
 
 
-def _fill(new: Spot, data: bytes, before: os.stat_result | None) -> None:
-    with os.fdopen(new.create(), "wb") as file:
+def _state(name: str, folder: int) -> os.stat_result | None:
+    with suppress(FileNotFoundError):
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return None
+
+
+def _fill(descriptor: int, data: bytes, before: os.stat_result | None) -> None:
+    with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
-        if before and hasattr(os, "fchown"):
-            if before.st_uid != os.getuid() or before.st_gid != os.getgid():
-                with suppress(OSError):  # only root can give files away
-                    os.fchown(file.fileno(), before.st_uid, before.st_gid)
-            os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
-        os.fsync(file.fileno())
+        if before:
+            with suppress(OSError):  # only root can give files away
+                os.fchown(descriptor, before.st_uid, before.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+        os.fsync(descriptor)
 
 
-def _same(one: os.stat_result, other: os.stat_result | None) -> bool:
-    return other is not None and _version(one) == _version(other)
-
-
-def _version(state: os.stat_result) -> tuple[int, ...]:
-    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
+def _version(state: os.stat_result | None) -> tuple[int, ...]:
+    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns) if state else ()
