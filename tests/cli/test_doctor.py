@@ -269,7 +269,7 @@ def test_the_sessions_are_counted_and_none_is_made(doctor: Doctor, tmp_path: Pat
     with closing(Journal(data / "sessions.db")) as journal:
         journal.session()
     kept = found(doctor("--json"))["sessions"]
-    assert (kept["state"], kept["facts"]["sessions"], kept["facts"]["version"]) == ("good", 0, 1)
+    assert (kept["state"], kept["facts"]["sessions"], kept["facts"]["version"]) == ("good", 0, 2)
 
     (data / "sessions.db").write_text("Not a database." * 100)
     broken = found(doctor("--json"))["sessions"]

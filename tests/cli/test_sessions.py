@@ -92,9 +92,9 @@ def test_a_conversation_goes_on_in_this_folder(shell: Shell, sim: Simulator) -> 
 
 
 def test_a_conversation_that_fills_the_window_is_compacted(shell: Shell, sim: Simulator) -> None:
-    assert shell("-t", "tools.py", "Pay 5").returncode == 0
+    assert shell("-t", "tools.py", "--no-workspace", "Pay 5").returncode == 0
     shell.environment["MIDSTREAM_CONTEXT_WINDOW"] = "200"
-    done = shell("-c", "-t", "tools.py", "And?")
+    done = shell("-c", "-t", "tools.py", "--no-workspace", "And?")
     assert "compacting the conversation" in done.stderr
     assert "⇲ compacted" in done.stderr
     assert [m["role"] for m in messages(sim)[:1]] == ["user"]
