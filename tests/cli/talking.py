@@ -127,11 +127,11 @@ def result_of(request: dict[str, Any]) -> str:
 
 # -- long answers ----------------------------------------------------------------------------------
 
-WORDS = (
-    "the stream turn token block delta tool call starts while model still talks reads every byte "
-    "once and keeps its promise over sockets that break or repeat until nothing is lost 日本語 文字 "
-    "emoji 🙂 🚀 café naïve `code` **bold** *slanted*"
-).split()
+SAYING = """\
+the stream turn token block delta tool call starts while model still talks reads every byte once
+and keeps its promise over sockets that break or repeat until nothing is lost 日本語 文字 emoji 🙂
+🚀 café naïve `code` **bold** *slanted*"""
+WORDS = SAYING.split()
 
 
 def document(tokens: int, *, tables: bool = True) -> str:

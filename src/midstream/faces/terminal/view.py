@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
+from wcwidth import clip
+from wcwidth import width as cells
+
 from midstream.events import (
     ApprovalGiven,
     ApprovalRequested,
@@ -214,7 +217,10 @@ class View:
         self._paper.withdraw()
         ran = list(self._calls.lose_attempt(self.width))
         told = "; what ran in it is kept:" if ran else ""
-        self.say(f"× {printable(reason)}{told}", goes_on=False)
+        why = " ".join(printable(reason).split())
+        room = self.width - 2 - len(told)
+        why = why if cells(why) <= room else clip(why, 0, max(1, room - 1)) + "…"
+        self.say(f"× {why}{told}", goes_on=False)
         self._paper.write(Kind.NOTE, ran, goes_on=True)
 
     def _end_turn(self) -> None:
