@@ -239,10 +239,15 @@ class Conversation:
 
     def _prompt(self, words: str) -> Prompt:
         """The words, and the pictures that they name."""
-        seen = pictures(words, self.setup.folder)
-        if seen:
-            self.desk.view.say(f"with {', '.join(name for name, _ in seen)}")
-        return (Text(words), *(image for _, image in seen)) if seen else words
+        named = pictures(words, self.setup.folder)
+        sent = [each.image for each in named if each.image]
+        if sent:
+            names = ", ".join(each.name for each in named if each.image)
+            self.desk.view.say(printable(f"with {names}"))
+        for each in named:
+            if each.trouble:
+                self.desk.view.say(printable(f"without {each.name}: {each.trouble}"), Look.BAD)
+        return (Text(words), *sent) if sent else words
 
     def start(self, command: Callable[[], Awaitable[None]]) -> None:
         """Run what a command does, beside everything else."""
