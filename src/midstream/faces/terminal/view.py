@@ -243,7 +243,8 @@ class View:
                 of = f" of {window:,}" if window else ""
                 self.say(f"⧉ the conversation takes {tokens:,}{of} tokens: it is summed up")
             case Compacted(summary):
-                words = f"a summary of {len(summary.split()):,} words stands in its place"
+                count = len(summary.split())
+                words = f"a summary of {count:,} word{'s' * (count != 1)} stands in its place"
                 self.say(f"⧉ {words} (/export has it all)")
             case CompactionFailed(reason):
                 self.say(f"⧉ it stays as it is: {printable(reason)}", Look.BAD)
