@@ -1,54 +1,12 @@
 """A conversation on a real terminal, with the simulator at the other end of a real socket."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from midstream.simulator import Reply, Scenario, Simulator, call, say, think
-from tests.cli.tmux import Tmux, needs_tmux, terminal
+from midstream.simulator import Reply, call, say, think
+from tests.cli.talking import LONG, Start, slowly, talk
+from tests.cli.tmux import needs_tmux
 
 pytestmark = needs_tmux
-Start = Callable[[Any], Simulator]
-
-TOOLS = '''
-import anyio
-from midstream import ToolContext, tool
-
-@tool(effects="read")
-async def look(place: str, ctx: ToolContext) -> str:
-    """Look around."""
-    await ctx.progress("half of it", 0.5)
-    await anyio.Path("go").exists()
-    while not await anyio.Path("go").exists():
-        await anyio.sleep(0.02)
-    return "\\n".join(f"seen {n}" for n in range(1, 9))
-
-@tool(approval=True)
-def pay(amount: int) -> str:
-    """Pay."""
-    print(f"paying {amount}")
-    return f"paid {amount}"
-'''
-
-
-LONG = "On and on. " * 400
-
-
-def slowly(*replies: Reply) -> Scenario:
-    return Scenario(replies=list(replies), tokens_per_second=100)
-
-
-@contextmanager
-def talk(
-    folder: Path, sim: Simulator, *options: str, size: tuple[int, int] = (80, 24)
-) -> Generator[Tmux]:
-    (folder / "tools.py").write_text(TOOLS)
-    known = ("-m", "anthropic:claude-sonnet-4-6", "--base-url", sim.url, "-t", "tools.py")
-    keys = {"ANTHROPIC_API_KEY": "any"}
-    with terminal(*known, *options, folder=folder, size=size, variables=keys) as tmux:
-        tmux.wait_for("\n›")
-        yield tmux
 
 
 def test_what_is_asked_is_answered(tmp_path: Path, simulator: Start) -> None:

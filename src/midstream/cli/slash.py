@@ -63,10 +63,11 @@ class Slash:
 
     def take(self, words: str) -> bool:
         """Do what the words say, if they name a command; False if they are for the model."""
-        name, _, value = words.strip().partition(" ")
-        if not name.startswith("/") or "/" in name[1:] or "\n" in words.strip():
+        name, _, value = words.rstrip().partition(" ")
+        if not name.startswith("/") or "/" in name[1:] or "\n" in words.rstrip():
             return False
         talk = self.talk
+        talk.desk.view.say(printable(f"› {words.rstrip()}"), goes_on=False)
         command = meant(name[1:].lower())
         if command is None:
             words = f"there is no command {printable(name)}; /help lists them"
@@ -100,12 +101,18 @@ class Slash:
                 return ()
 
     def _say(self, words: str, look: Look = Look.FAINT) -> None:
-        self.talk.desk.view.say(printable(words), look, goes_on=False)
+        self.talk.desk.view.say(printable(words), look)
 
     def _journal(self) -> Journal:
         if journal := self.talk.setup.journal:
             return journal
         raise ConfigurationError("nothing is kept of this session (--no-session)")
+
+    def _own(self) -> Summary:
+        """The session that goes on, as it is kept. Called in a thread."""
+        if found := self._journal().find(self.talk.setup.session.id):
+            return found[0]
+        raise ConfigurationError("nothing has been said so far")
 
     # -- one method for each command ------------------------------------------------------------
 
@@ -206,21 +213,21 @@ class Slash:
         self._say("\n".join([*lines, *rules]) or "none")
 
     async def _timeline(self, value: str) -> None:
-        journal, session = self._journal(), self.talk.setup.session
-        runs = await in_thread(partial(runs_of, journal, session.id))
+        own = await in_thread(self._own)
+        runs = await in_thread(partial(runs_of, self._journal(), own.id))
         if value:
-            await in_thread(partial(write_new, value, [svg(runs)]))
+            await in_thread(lambda: write_new(os.path.expanduser(value), [svg(runs)]))
             self._say(f"drawn into {value}")
         else:
             view = self.talk.desk.view
             view.show(lines(runs[-1], view.width, self.talk.desk.paint.colour))
 
     async def _export(self, value: str) -> None:
-        journal, session = self._journal(), self.talk.setup.session
-        name = value or f"midstream-{session.id[:8]}.md"
+        own = await in_thread(self._own)
+        name = value or f"midstream-{own.id[:8]}.md"
 
         def write() -> None:
-            write_new(name, in_markdown(journal, the_one(journal, session.id)))
+            write_new(os.path.expanduser(name), in_markdown(self._journal(), own))
 
         await in_thread(write)
         self._say(f"written to {name}")

@@ -17,6 +17,7 @@ MOST_LINES, MOST_CHARACTERS = 10, 2000  # of one member of the input
 CHANGES = {"old_text": (Look.BAD, "-"), "new_text": (Look.GOOD, "+"), "content": (Look.GOOD, "+")}
 SPEAK_FOR_THEMSELVES = (*CHANGES, "command", "path")
 STILL_S = 0.4  # a key that was on its way when the question came is no answer to it
+ALONE_S = 0.3  # and one that is followed by another is the beginning of words
 
 
 class Question(Struct, frozen=True):
@@ -60,36 +61,54 @@ class Asking:
 
     # -- the question ---------------------------------------------------------------------------
 
-    def panel(self, width: int) -> Iterator[str]:
-        """The lines of the question, if there is one. To draw it is to ask it."""
+    def panel(self, width: int, most: int) -> list[str]:
+        """The lines of the question, if there is one. To draw it is to ask it.
+
+        Args:
+            most: how many lines there are at most, as far as that is possible.
+        """
         question = self._current()
         if question is None:
-            return
+            return []
         more = f" (and {len(self._waiting) - 1} more)" if len(self._waiting) > 1 else ""
-        name = printable(question.asked.name)
-        yield self._paint(Look.ASKS, f"? {name}") + self._paint(Look.FAINT, more)
-        yield from self._input(question.asked.input, width)
-        if self._may_answer(question):
-            keys = {"y": "yes", "a": f"always {name}"}
-            if question.prefix:
-                keys["p"] = f"always “{printable(question.prefix)} …”"
-            keys["n"] = "no"
-            listed = " · ".join(f"{key} {words}" for key, words in keys.items())
-            rows = wrapped(f"{listed} · or write what to do instead", width - 2)
-            yield from (self._paint(Look.FAINT, f"  {row}") for row in rows)
+        title = self._paint(Look.ASKS, f"? {printable(question.asked.name)}")
+        keys = self._keys(question, width)
+        room = most - 1 - len(keys)
+        return [
+            title + self._paint(Look.FAINT, more),
+            *self._input(question.asked.input, width, room),
+            *(keys if self._may_answer(question) else [""] * len(keys)),
+        ]
 
-    def _input(self, given: dict[str, Any], width: int) -> Iterator[str]:
+    def _keys(self, question: Question, width: int) -> list[str]:
+        keys = {"y": "yes", "a": f"always {printable(question.asked.name)}"}
+        if question.prefix:
+            keys["p"] = f"always “{printable(question.prefix)} …”"
+        keys["n"] = "no"
+        listed = " · ".join(f"{key} {words}" for key, words in keys.items())
+        rows = wrapped(f"{listed} · or write what to do instead", width - 2)
+        return [self._paint(Look.FAINT, f"  {row}") for row in rows]
+
+    def _input(self, given: dict[str, Any], width: int, room: int) -> Iterator[str]:
         """All of it, as far as there is room: nobody should allow what is not seen."""
-        for name, value in given.items():
-            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-            look, sign = CHANGES.get(name, (Look.NAME, " "))
-            rows = wrapped(printable(text[:MOST_CHARACTERS]), width - 4 - len(name))
-            if name not in SPEAK_FOR_THEMSELVES:
-                rows = [f"{printable(name)}: {rows[0]}", *rows[1:]]
-            yield from (self._paint(look, f"  {sign} {row}") for row in rows[:MOST_LINES])
-            hidden = len(text) - len("\n".join(rows[:MOST_LINES]))
-            if len(rows) > MOST_LINES or len(text) > MOST_CHARACTERS:
-                yield self._paint(Look.BAD, f"    … {hidden:,} more characters are not shown")
+        for left, (name, value) in zip(range(len(given), 0, -1), given.items(), strict=True):
+            if room < 2 and left > 1:
+                yield self._paint(Look.BAD, f"    … {left} more arguments are not shown")
+                return
+            lines = list(self._member(name, value, width, max(1, room // left - 1)))
+            room -= len(lines)
+            yield from lines
+
+    def _member(self, name: str, value: Any, width: int, most: int) -> Iterator[str]:
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        look, sign = CHANGES.get(name, (Look.NAME, " "))
+        label = "" if name in SPEAK_FOR_THEMSELVES else f"{printable(name)}: "
+        rows = wrapped(printable(label + text[:MOST_CHARACTERS]), max(1, width - 4))
+        shown = rows[: min(most, MOST_LINES)]
+        yield from (self._paint(look, f"  {sign} {row}") for row in shown)
+        if len(shown) < len(rows) or len(text) > MOST_CHARACTERS:
+            hidden = len(label) + len(text) - len("\n".join(shown))
+            yield self._paint(Look.BAD, f"    … {hidden:,} more characters are not shown")
 
     def _current(self) -> Question | None:
         first = next(iter(self._waiting.values()), None)
@@ -104,29 +123,29 @@ class Asking:
 
     # -- the answer -----------------------------------------------------------------------------
 
-    def answer(self, key: str, run: Run) -> bool:
-        """Take a key as the answer; False if it is none."""
+    def takes(self, key: str) -> str | None:
+        """The call that a key would answer for, if it is an answer to what is asked."""
+        question = self._question
+        if question is None or not self._may_answer(question):
+            return None
+        keys = ("y", "a", "n", "p") if question.prefix else ("y", "a", "n")
+        return question.asked.id if key.lower() in keys else None
+
+    def answer(self, words: str, run: Run) -> bool:
+        """Take words as the answer: a letter, or what to do instead. False if nothing is asked."""
         question = self._question
         if question is None or not self._may_answer(question):
             return False
         call_id, name = question.asked.id, question.asked.name
-        match key.lower():
-            case "y":
+        match words.strip().lower():
+            case "y" | "yes":
                 run.approve(call_id, True)
-            case "a":
+            case "a" | "always":
                 run.allow(Rule(name))
             case "p" if question.prefix:
                 run.allow(Rule(name, question.prefix))
-            case "n":
+            case "n" | "no":
                 run.approve(call_id, False)
             case _:
-                return False
-        return True
-
-    def refuse(self, words: str, run: Run) -> bool:
-        """Say no, and what to do instead; False if nothing is asked."""
-        question = self._question
-        if question is None:
-            return False
-        run.approve(question.asked.id, False, words)
+                run.approve(call_id, False, words)
         return True

@@ -24,6 +24,7 @@ from midstream.events import (
     TurnDiscarded,
 )
 from midstream.faces.plain import printable
+from midstream.faces.terminal.asking import ALONE_S
 from midstream.faces.terminal.desk import Desk
 from midstream.faces.terminal.paint import Look
 from midstream.faces.terminal.painter import Painter
@@ -142,7 +143,7 @@ class Conversation:
     def enter(self) -> None:
         """What was typed is a command, an answer to a question, new words, or the next prompt."""
         words = self.desk.editor.take()
-        taken = not words.strip() or self._commands.take(words) or self._refused(words)
+        taken = not words.strip() or self._commands.take(words) or self._answered(words)
         if not taken and not self._said(words, Run.interrupt):
             self.ask(words)
         self._painter.pressed()
@@ -189,14 +190,21 @@ class Conversation:
             self.hint("there was no reasoning so far")
         self._painter.pressed()
 
-    def answer(self, key: str) -> bool:
-        with suppress(KeyError):  # the question is gone
-            return self.run is not None and self.desk.asking.answer(key, self.run)
-        return False
+    def typed(self, key: str) -> None:
+        """A key that stands alone in the line may be the answer to a question."""
+        if self._tasks and (call_id := self.desk.asking.takes(key)):
+            self._tasks.start_soon(self._answer, key, call_id)
 
-    def _refused(self, words: str) -> bool:
-        with suppress(KeyError):
-            return self.run is not None and self.desk.asking.refuse(words, self.run)
+    async def _answer(self, key: str, call_id: str) -> None:
+        await anyio.sleep(ALONE_S)
+        if self.desk.editor.text == key and self.desk.asking.takes(key) == call_id:
+            self.desk.editor.buffer.reset()
+            self._answered(key)
+            self._painter.pressed()
+
+    def _answered(self, words: str) -> bool:
+        with suppress(KeyError):  # the question is gone
+            return self.run is not None and self.desk.asking.answer(words, self.run)
         return False
 
     def hint(self, words: str) -> None:
@@ -239,10 +247,15 @@ class Conversation:
 
     def _prompt(self, words: str) -> Prompt:
         """The words, and the pictures that they name."""
-        seen = pictures(words, self.setup.folder)
-        if seen:
-            self.desk.view.say(f"with {', '.join(name for name, _ in seen)}")
-        return (Text(words), *(image for _, image in seen)) if seen else words
+        named = pictures(words, self.setup.folder)
+        sent = [each.image for each in named if each.image]
+        if sent:
+            names = ", ".join(each.name for each in named if each.image)
+            self.desk.view.say(printable(f"with {names}"))
+        for each in named:
+            if each.trouble:
+                self.desk.view.say(printable(f"without {each.name}: {each.trouble}"), Look.BAD)
+        return (Text(words), *sent) if sent else words
 
     def start(self, command: Callable[[], Awaitable[None]]) -> None:
         """Run what a command does, beside everything else."""

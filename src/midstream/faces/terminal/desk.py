@@ -48,10 +48,11 @@ class Desk:
         menu = self.editor.menu(width, self.paint)
         words = self.hint or self.status.line(width)
         below += menu or [self.paint(Look.FAINT, words)]
-        question = list(self.asking.panel(width))
+        room = size.rows - 1 - len(below) - SPACED
+        question = self.asking.panel(width, room - 1)
         if question:
             question = ["", *question]
-        room = size.rows - 1 - len(below) - len(question) - SPACED
+        room -= len(question)
         above = [*self.view.live(max(1, room)), *question, ""]
         row = len(above) + len(self._queued(width)) + place.row
         return above + below, Place(row, place.column)

@@ -34,8 +34,8 @@ class Keyboard(Protocol):
     def ctrl_c(self) -> None: ...
     def ctrl_d(self) -> None: ...
     def reasoning(self) -> None: ...
-    def answer(self, key: str) -> bool:
-        """A key that was typed into an empty line; whether it was meant for a question."""
+    def typed(self, key: str) -> None:
+        """A key was typed into an empty line."""
         ...
 
 
@@ -176,8 +176,8 @@ class Editor:
             self.buffer.start_completion(insert_common_part=True)
 
     def _any(self, event: KeyPressEvent) -> None:
-        if not self._keyboard.answer(event.data):
-            event.current_buffer.insert_text(printable(event.data))
+        event.current_buffer.insert_text(printable(event.data))
+        self._keyboard.typed(event.data)
 
 
 def _calling(action: Callable[[], None]) -> Callable[[KeyPressEvent], None]:

@@ -1,34 +1,59 @@
 """Pictures that a prompt names by their paths."""
 
 import re
-import shlex
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from msgspec import Struct
+
 from midstream.messages import Image
+from midstream.tools.output import MAX_IMAGE, TooLarge, checked
 
-KINDS = re.compile(r"\.(?:png|jpe?g|gif|webp)$", re.IGNORECASE)
-LARGEST = 5 * 1024 * 1024
+# Quoted, or with spaces escaped, as terminals do with a file that is dropped on them; what follows
+# may end the sentence.
+NAMED = re.compile(
+    r"""(?<![^\s(\[:=,@])
+        (?: "([^"\n]+?\.KIND)" | '([^'\n]+?\.KIND)' | ((?:\\.|[^\s\\"'@])(?:\\.|[^\s\\])*?\.KIND) )
+        (?!\w)""".replace("KIND", "(?:png|jpe?g|gif|webp)"),
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
-def pictures(words: str, folder: Path) -> list[tuple[str, Image]]:
-    """The pictures whose paths stand in a prompt, with their names, in that order.
+class Picture(Struct, frozen=True):
+    """A picture that was named, or why it cannot be sent along."""
 
-    A path may be quoted or its spaces escaped, as terminals do with a file that is dropped on them,
-    and may begin with `@`. What cannot be read as a picture is words like any other.
+    name: str
+    image: Image | None
+    trouble: str = ""
+
+
+def pictures(words: str, folder: Path) -> list[Picture]:
+    """The pictures whose paths stand in a prompt, in that order, each once.
+
+    A path may be quoted or its spaces escaped, and may begin with `@`. What cannot be read as a
+    picture is words like any other.
     """
-    if not re.search(r"\.(?:png|jpe?g|gif|webp)\b", words, re.IGNORECASE):
-        return []
-    found: list[tuple[str, Image]] = []
-    for word in _words(words):
-        name = word.removeprefix("@")
-        path = folder / Path(name).expanduser()
-        if KINDS.search(name) and path.is_file() and path.stat().st_size <= LARGEST:
-            found.append((path.name, Image(path.read_bytes())))
-    return found
+    return list(dict.fromkeys(_named(words, folder)))
 
 
-def _words(words: str) -> list[str]:
+def _named(words: str, folder: Path) -> Iterator[Picture]:
+    for double, single, bare in NAMED.findall(words):
+        name = double or single or re.sub(r"\\(.)", r"\1", bare)
+        for each in dict.fromkeys((name, name.lstrip("(["))):
+            with suppress(OSError, RuntimeError, ValueError):  # no such file, no such home, no path
+                path = folder / Path(each).expanduser()
+                if path.is_file():
+                    yield _picture(path)
+
+
+def _picture(path: Path) -> Picture:
+    """Raises OSError, and ValueError if it is none."""
+    with path.open("rb") as file:
+        data = file.read(MAX_IMAGE)
     try:
-        return shlex.split(words)
-    except ValueError:  # an apostrophe
-        return words.split()
+        return Picture(path.name, checked(Image(data)))
+    except TooLarge:
+        most = MAX_IMAGE // 4 * 3
+        size = path.stat().st_size
+        return Picture(path.name, None, f"{size:,} bytes, and at most {most:,} can be sent")

@@ -16,15 +16,17 @@ FRAMES_A_SECOND = 8
 BAR = 12  # cells
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 SHOWN, SHOWN_OF_TROUBLE, SHOWN_OF_DIFF = 3, 6, 24  # lines of a result
-# What each of the workspace's tools does: now, and then; and which argument says to what.
+# What each of the workspace's tools does: now, when it is done, and when it could not; and which
+# argument says to what.
 WORDS = {
-    "read_file": ("Reading", "Read", "path"),
-    "list_files": ("Listing", "Listed", "path"),
-    "search_files": ("Searching for", "Searched for", "pattern"),
-    "write_file": ("Writing", "Wrote", "path"),
-    "edit_file": ("Editing", "Edited", "path"),
-    "run_command": ("Running", "Ran", "command"),
+    "read_file": ("Reading", "Read", "Read", "path"),
+    "list_files": ("Listing", "Listed", "List", "path"),
+    "search_files": ("Searching for", "Searched for", "Search for", "pattern"),
+    "write_file": ("Writing", "Wrote", "Write", "path"),
+    "edit_file": ("Editing", "Edited", "Edit", "path"),
+    "run_command": ("Running", "Ran", "Run", "command"),
 }
+NOW, DONE, FAILED, WHAT = range(4)
 AT_THE_END = ("run_command",)  # whose last lines say most
 
 
@@ -46,16 +48,16 @@ class Row(Struct):
     fraction: float | None = None
 
 
-def title(name: str, given: dict[str, Any] | None, *, done: bool = False) -> str:
+def title(name: str, given: dict[str, Any] | None, when: int = NOW) -> str:
     """A call in words, on one line."""
     words = WORDS.get(name)
     if given is None:
-        return f"{words[0] if words else name}…"
+        return f"{words[when] if words else printable(name)}…"
     if words is None:
         return printable(f"{name}({arguments(given)})")
-    what = given.get(words[2], given.get("path", ""))
+    what = given.get(words[WHAT], given.get("path", ""))
     text = " ".join(printable(str(what)).split()) or "."
-    return f"{words[1 if done else 0]} {text}"
+    return f"{words[when]} {text}"
 
 
 def running(row: Row, now: float, paint: Paint) -> str:
@@ -84,7 +86,9 @@ def finished(event: ToolFinished, given: dict[str, Any] | None, width: int, pain
     how = "reused" if event.reused else f"{event.seconds:.2f} s"
     size = "" if event.is_error or event.name not in WORDS else measured(event.output)
     figures = f" · {how} · {size}" if size else f" · {how}"
-    words, room = title(event.name, given, done=True), width - len(figures) - 2
+    figures = "" if event.is_error and not event.seconds else figures  # it did not run
+    words = title(event.name, given, FAILED if event.is_error else DONE)
+    room = width - len(figures) - 2
     words = words if cells(words) <= room else clip(words, 0, room - 1) + "…"
     return f"{mark} {words}{paint(Look.FAINT, figures)}"
 

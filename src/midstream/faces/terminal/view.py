@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
+from wcwidth import clip
+from wcwidth import width as cells
+
 from midstream.events import (
     ApprovalGiven,
     ApprovalRequested,
@@ -221,7 +224,10 @@ class View:
         self._paper.withdraw()
         ran = list(self._calls.lose_attempt(self.width))
         told = "; what ran in it is kept:" if ran else ""
-        self.say(f"× {printable(reason)}{told}", goes_on=False)
+        why = " ".join(printable(reason).split())
+        room = self.width - 2 - len(told)
+        why = why if cells(why) <= room else clip(why, 0, max(1, room - 1)) + "…"
+        self.say(f"× {why}{told}", goes_on=False)
         self._paper.write(Kind.NOTE, ran, goes_on=True)
 
     def _end_turn(self) -> None:
@@ -244,7 +250,8 @@ class View:
                 of = f" of {window:,}" if window else ""
                 self.say(f"⧉ the conversation takes {tokens:,}{of} tokens: it is summed up")
             case Compacted(summary):
-                words = f"a summary of {len(summary.split()):,} words stands in its place"
+                count = len(summary.split())
+                words = f"a summary of {count:,} word{'s' * (count != 1)} stands in its place"
                 self.say(f"⧉ {words} (/export has it all)")
             case CompactionFailed(reason):
                 self.say(f"⧉ it stays as it is: {printable(reason)}", Look.BAD)

@@ -1,0 +1,162 @@
+"""What a tool may do is asked, while the answer streams on."""
+
+from pathlib import Path
+
+from midstream.simulator import Reply, Scenario, call, say
+from midstream.simulator.faults import Cut
+from tests.cli.talking import LONG, Start, result_of, slowly, talk
+from tests.cli.tmux import needs_tmux
+
+pytestmark = needs_tmux
+
+
+def test_the_answer_streams_on_while_it_is_asked(tmp_path: Path, simulator: Start) -> None:
+    long = say("On and on. " * 30 + "The end.")
+    sim = simulator(slowly(Reply([call("pay", amount=5), long]), Reply([say("Paid.")])))
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Pay.")
+        tmux.wait_for("y yes")
+        tmux.wait_for("The end.")
+        screen = tmux.screen
+        assert "? pay\n    amount: 5\n" in screen
+        assert "  y yes · a always pay · n no · or write what to do instead" in screen
+        assert "pay(amount=5) · waits for you" in screen
+        tmux.press("y")
+        tmux.wait_for("Paid.")
+        assert "? pay" not in tmux.screen
+        assert "paying 5" in tmux.screen
+    assert result_of(sim.requests[1]) == "paid 5"
+
+
+def test_a_tool_that_is_allowed_for_good_is_not_asked_about_again(
+    tmp_path: Path, simulator: Start
+) -> None:
+    calls = [Reply([call("pay", amount=n)]) for n in (1, 2)]
+    sim = simulator([*calls, Reply([say("Both paid.")])])
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Pay.")
+        tmux.wait_for("a always pay")
+        tmux.press("a")
+        tmux.wait_for("Both paid.")
+        tmux.say("/tools")
+        tmux.wait_for("allow pay")
+
+
+def test_commands_that_begin_alike_are_allowed_for_good(tmp_path: Path, simulator: Start) -> None:
+    commands = ("git log --oneline", "git log -3", "git push")
+    calls = [Reply([call("run_command", command=each)]) for each in commands]
+    sim = simulator([*calls, Reply([say("As you like.")])])
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Look at the log.")
+        screen = tmux.wait_for("y yes")
+        assert "? run_command\n    git log --oneline\n" in screen
+        assert "p always “git log …”" in screen
+        tmux.press("p")
+        tmux.wait_for("    git push\n  y yes")
+        tmux.press("n")
+        tmux.wait_for("As you like.")
+    assert len(sim.requests) == 4
+    assert "the user said no" in result_of(sim.requests[3])
+
+
+def test_words_are_a_no_that_says_what_to_do_instead(tmp_path: Path, simulator: Start) -> None:
+    sim = simulator([Reply([call("pay", amount=5)]), Reply([say("As you like.")])])
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Pay.")
+        tmux.wait_for("y yes")
+        tmux.say("please ask me in June")  # its first letter alone would be an answer
+        tmux.wait_for("As you like.")
+        assert "paying" not in tmux.screen
+    assert "please ask me in June" in result_of(sim.requests[1])
+
+
+def test_a_letter_and_enter_is_an_answer_at_once(tmp_path: Path, simulator: Start) -> None:
+    sim = simulator([Reply([call("pay", amount=5)]), Reply([say("Paid.")])])
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Pay.")
+        tmux.wait_for("y yes")
+        tmux.press("y", "Enter")
+        tmux.wait_for("Paid.")
+    assert result_of(sim.requests[1]) == "paid 5"
+
+
+def test_two_questions_are_put_one_after_the_other(tmp_path: Path, simulator: Start) -> None:
+    sim = simulator(
+        [Reply([call("pay", amount=1), call("pay", amount=2)]), Reply([say("Half of it.")])]
+    )
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Pay.")
+        tmux.wait_for("? pay (and 1 more)\n    amount: 1\n  y yes")
+        tmux.press("n")
+        tmux.wait_for("? pay\n    amount: 2\n  y yes")
+        tmux.press("y")
+        tmux.wait_for("Half of it.")
+        assert "paying 2" in tmux.screen
+        assert "paying 1" not in tmux.screen
+
+
+def test_a_question_goes_away_with_its_call(tmp_path: Path, simulator: Start) -> None:
+    reply = Reply([call("pay", amount=5), say(LONG)])
+    sim = simulator(slowly(reply, faults=[Cut(event=-600)]))
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Pay.")
+        tmux.wait_for("y yes")
+        tmux.wait_for(lambda screen: "? pay" not in screen and "×" in screen)  # it is cut
+        tmux.wait_for("y yes")  # in the next attempt
+        tmux.press("Escape")
+        tmux.wait_for("■ stopped")
+        assert "? pay" not in tmux.screen
+        tmux.type("y")
+        tmux.wait_for("› y")
+
+
+def test_all_that_would_run_is_seen_or_it_is_said_how_much_is_not(
+    tmp_path: Path, simulator: Start
+) -> None:
+    whole = "echo " + " ".join(f"word{n}" for n in range(60))
+    long = "\n".join(f"echo line {n}" for n in range(40))
+    edit = {"path": "a.txt", "old_text": f"{long}\n", "new_text": f"{long}\nmore\n"}
+    calls = [
+        call("run_command", command=whole),
+        call("run_command", command=long),
+        call("edit_file", **edit),
+    ]
+    (tmp_path / "a.txt").write_text(f"{long}\n")
+    sim = simulator([*(Reply([each]) for each in calls), Reply([say("Well.")])])
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Run it.")
+        screen = tmux.wait_for("y yes")
+        assert all(f"word{n}" in screen for n in range(60))
+        assert "not shown" not in screen
+        tmux.press("n")
+        screen = tmux.wait_for(lambda seen: "echo line 0" in seen and "y yes" in seen)
+        shown = sum(line.startswith("    echo line") for line in screen.split("\n"))
+        hidden = len(long) - len("\n".join(long.split("\n")[:shown]))
+        assert shown >= 5
+        assert f"… {hidden} more characters are not shown" in screen
+        tmux.resize(80, 12)
+        tmux.wait_for(lambda seen: "? run_command" in seen and "y yes" in seen)
+        tmux.resize(80, 24)
+        tmux.press("n")
+        screen = tmux.wait_for(lambda seen: "? edit_file" in seen and "y yes" in seen)
+        assert "    a.txt\n" in screen
+        assert screen.count("more characters are not shown") == 2
+        tmux.press("n")
+        tmux.wait_for("Well.")
+
+
+def test_whoever_was_typing_when_the_question_came_goes_on_typing(
+    tmp_path: Path, simulator: Start
+) -> None:
+    reply = Reply([say("Wait. "), call("look", place="here")])
+    sim = simulator(Scenario(replies=[reply, Reply([call("pay", amount=1)]), Reply([say("Ok.")])]))
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Pay.")
+        tmux.wait_for("half of it")
+        tmux.type("one mor")
+        tmux.wait_for("› one mor")
+        (tmp_path / "go").touch()
+        tmux.wait_for("y yes")
+        tmux.type("e thing")
+        tmux.wait_for("› one more thing")
+        assert "? pay" in tmux.screen
