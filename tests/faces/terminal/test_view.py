@@ -174,6 +174,13 @@ def test_a_call_is_a_row_until_it_has_ended(shown: Shown) -> None:
     ]
 
 
+def test_a_call_that_must_wait_for_another_says_so(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "run_command", command="make test")[:2])
+    assert shown.live[1][1:] == " Running make test"
+    shown.time.now += 5
+    assert shown.live[1][1:] == " Running make test · waits for its turn"
+
+
 def test_how_much_of_a_long_call_was_written_is_told(shown: Shown) -> None:
     shown.see(TurnStarted(1, 1), ToolCallStarted(0, "a", "write_file"))
     shown.see(ToolInputDelta("a", "x" * 4000))

@@ -14,6 +14,7 @@ from midstream.faces.terminal.paint import Look, Paint, wrapped
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAMES_A_SECOND = 8
 BAR = 12  # cells
+SOON_S = 0.3  # a call that is whole begins within this, unless another one must end first
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 SHOWN, SHOWN_OF_TROUBLE, SHOWN_OF_DIFF = 3, 6, 24  # lines of a result
 # What each of the workspace's tools does: now, when it is done, and when it could not; and which
@@ -67,6 +68,8 @@ def running(row: Row, now: float, paint: Paint) -> str:
     parts = [title(row.name, row.given)]
     if row.state:
         parts.append(row.state)
+    elif row.began is None and row.given is not None:
+        parts += ["waits for its turn"] * (since >= SOON_S)
     elif row.began is None and row.written > 200:
         parts.append(f"{row.written:,} characters so far")
     elif since >= 1:
