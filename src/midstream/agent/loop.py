@@ -2,7 +2,7 @@
 
 Read it from the top: `drive` is a run, `_turns` its turns, `_whole_turn` one of them over all its
 attempts, `_attempt` one request and its answer. A run is stopped through one cancel scope, which is
-always around exactly one turn; what was shown is then settled and kept.
+always around exactly one turn or compaction; what was shown is then settled and kept.
 """
 
 from collections.abc import Sequence
@@ -122,8 +122,10 @@ class Loop:
                 self._end(*end)
 
     async def _answer(self, asked: Parts | Compaction) -> End:
-        compaction = asked if isinstance(asked, Compaction) else None
-        if not isinstance(asked, Compaction):
+        compaction: Compaction | None = None
+        if isinstance(asked, Compaction):
+            compaction = asked
+        else:
             self._keeper.prompted(asked)
         try:
             await check_price(self._plan)
