@@ -199,7 +199,7 @@ async def test_a_rule_answers_all_waiting_calls_that_it_covers() -> None:
     ) as world:
         run = world.agent([machine.tool]).run("Go", session)
         events = await answering(run, always)
-    assert waiting == [["git status", "git push", "git status -s"], ["c1"]]
+    assert waiting == [["git push", "git status", "git status -s"], ["c1"]]
     given = [(e.id, e.allowed) for e in events if isinstance(e, ApprovalGiven)]
     assert sorted(given) == [("c0", True), ("c1", False), ("c2", True)]
     assert sorted(machine.ran) == ["git status", "git status -s", "git status x"]

@@ -156,14 +156,14 @@ async def show_events(run: Run, face: Face, screen: Screen) -> None:
     async with run:
         while run.ended is None or run.unread:
             events = [await anext(run)]
-            events += [await anext(run) for _ in range(run.unread)]
+            while run.unread and not isinstance(events[-1], ApprovalRequested):
+                events.append(await anext(run))
             # In a thread: whoever reads slowly must not hold up the socket.
             pieces = [face.show(event) for event in events]
             await in_thread(partial(screen.write, pieces))
-            for event in events:
-                if isinstance(event, ApprovalRequested):
-                    line_open = not "".join(piece.answer for piece in pieces).endswith("\n")
-                    await questions.put(event, "\n" if line_open else "")
+            if isinstance(events[-1], ApprovalRequested):  # what follows waits for the answer
+                line_open = not "".join(piece.answer for piece in pieces).endswith("\n")
+                await questions.put(events[-1], "\n" if line_open else "")
 
 
 def status(ended: RunEnded) -> int:
