@@ -151,7 +151,8 @@ class Slash:
         self.talk.compact(value)
 
     def _clear(self, value: str) -> None:
-        self._change_to(self.talk.setup.new_session())
+        self.talk.setup.session = self.talk.setup.new_session()
+        self._count(self.talk.setup.session)
         self._say("a new session")
 
     async def _resume(self, value: str) -> None:
@@ -161,15 +162,20 @@ class Slash:
         journal = self._journal()
         found = await in_thread(partial(the_one, journal, value))
         session = await in_thread(partial(journal.session, found.id))
-        rows = await in_thread(partial(journal.rows, found.id))
+        await self.recall(session)
+
+    async def recall(self, session: Session) -> None:
+        """Go on with a session, and show what was said last."""
+        rows = await in_thread(partial(self._journal().rows, session.id))
         paragraphs = list(plain(row.record for row in rows))
         left = f"… {len(paragraphs) - SHOWN} before\n" if len(paragraphs) > SHOWN else ""
-        self._say(left + "\n".join(paragraphs[-SHOWN:]))
-        self._change_to(session)
+        said = printable(left + "\n".join(paragraphs[-SHOWN:]))
+        self.talk.desk.view.say(said, goes_on=False)
+        self.talk.setup.session = session
+        self._count(session)
         self._say(f"{session.id[:8]}: {in_turns(session.turns)}; it goes on here")
 
-    def _change_to(self, session: Session) -> None:
-        self.talk.setup.session = session
+    def _count(self, session: Session) -> None:
         self.talk.desk.status.begin(session.usage, session.context_tokens, session.cost_usd)
 
     async def _sessions(self, value: str) -> None:

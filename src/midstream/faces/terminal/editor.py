@@ -1,7 +1,7 @@
 """The line that is typed: keys, history and completion by prompt_toolkit, which draws nothing."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -129,21 +129,21 @@ class Editor:
     def _bindings(self) -> KeyBindings:
         keys = KeyBindings()
         keyboard = self._keyboard
-        plain = {
-            "c-c": keyboard.ctrl_c,
-            "c-r": keyboard.reasoning,
-        }
-        for name, action in plain.items():
-            keys.add(name, eager=True)(_calling(action))
-        keys.add("escape", "enter")(_calling(keyboard.queue))
-        keys.add("c-j")(_new_line)
-        keys.add("enter")(self._enter)
-        keys.add("escape")(self._escape)
-        keys.add("c-d")(self._ctrl_d)
-        keys.add("tab")(self._tab)
-        keys.add("c-z")(_sleep)
-        keys.add(Keys.BracketedPaste)(_paste)
-        keys.add(Keys.Any, filter=Condition(lambda: not self.buffer.text))(self._any)
+
+        def bind(*names: Keys | str, to: Callable[[KeyPressEvent], None], **how: Any) -> None:
+            keys.add(*names, **how)(_ending(to))
+
+        bind("c-c", to=_calling(keyboard.ctrl_c), eager=True)
+        bind("c-r", to=_calling(keyboard.reasoning), eager=True)
+        bind("escape", "enter", to=_calling(keyboard.queue))
+        bind("c-j", to=_new_line)
+        bind("enter", to=self._enter)
+        bind("escape", to=self._escape)
+        bind("c-d", to=self._ctrl_d)
+        bind("tab", to=self._tab)
+        bind("c-z", to=_sleep)
+        bind(Keys.BracketedPaste, to=_paste)
+        bind(Keys.Any, to=self._any, filter=Condition(lambda: not self.buffer.text))
         return keys
 
     def _enter(self, event: KeyPressEvent) -> None:
@@ -178,6 +178,18 @@ class Editor:
     def _any(self, event: KeyPressEvent) -> None:
         event.current_buffer.insert_text(printable(event.data))
         self._keyboard.typed(event.data)
+
+
+def _ending(action: Callable[[KeyPressEvent], None]) -> Callable[[KeyPressEvent], None]:
+    """A bug ends the program, and is told; the event loop would log it, and go on."""
+
+    def act(event: KeyPressEvent) -> None:
+        try:
+            action(event)
+        except Exception as error:
+            event.app.exit(exception=error)
+
+    return act
 
 
 def _calling(action: Callable[[], None]) -> Callable[[KeyPressEvent], None]:

@@ -14,6 +14,9 @@ from wcwidth import clip, width, wrap
 TOGETHER, SHOWN = "\x1b[?2026h", "\x1b[?2026l"  # synchronised output: what is between shows at once
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 TO_THE_END, BELOW = "\x1b[K", "\x1b[J"
+# A line that turns out wider than it was measured (emoji differ between terminals) is cut at the
+# edge, where it would else push all that follows one row down.
+CUT, WRAP = "\x1b[?7l", "\x1b[?7h"
 
 
 class Size(Struct, frozen=True):
@@ -91,7 +94,7 @@ class Screen:
         place = _moved(cursor.row - max(0, len(shown) - 1), cursor.column)
         self._since += map(width, above)
         self._live, self._cursor, self._back = shown, cursor, 0
-        return "".join((TOGETHER, HIDE, begin, text, end, place, SHOW, SHOWN))
+        return "".join((TOGETHER, HIDE, CUT, begin, text, end, place, WRAP, SHOW, SHOWN))
 
     def _height(self) -> int:
         return sum(self._rows(width(line)) for line in self._live)
