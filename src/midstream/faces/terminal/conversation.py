@@ -102,11 +102,19 @@ class Conversation:
     async def _converse(self) -> None:
         async for begin in self._todo:
             try:
-                await self._follow(begin())
-            except (MidstreamError, ValueError) as error:
-                self.desk.view.say(str(error), Look.BAD)
+                if run := self._begun(begin):
+                    await self._follow(run)
+            except MidstreamError as error:
+                self.desk.view.failed(str(error))
             self._painter.changed()
         self.desk.editor.leave()
+
+    def _begun(self, begin: Callable[[], Run]) -> Run | None:
+        try:
+            return begin()
+        except ValueError as error:
+            self.desk.view.failed(str(error))
+        return None
 
     async def _follow(self, run: Run) -> None:
         async with run:

@@ -102,9 +102,8 @@ class Editor:
     # -- how it looks ---------------------------------------------------------------------------
 
     def lines(self, width: int, most: int, paint: Paint) -> tuple[list[str], Place]:
-        rows, place = laid_out(
-            self.buffer.text, self.buffer.cursor_position, width - len(PROMPT), most
-        )
+        room = max(2, width - len(PROMPT))
+        rows, place = laid_out(self.buffer.text, self.buffer.cursor_position, room, most)
         marks = [paint(Look.YOURS, PROMPT), *["  "] * (len(rows) - 1)]
         lines = [mark + row for mark, row in zip(marks, rows, strict=True)]
         return lines, Place(place.row, place.column + len(PROMPT))

@@ -42,5 +42,5 @@ class Paint(Struct, frozen=True):
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """The lines of a text, none wider than so many cells."""
-    return [row for line in text.split("\n") for row in wrap(line, width) or [""]]
+    """The lines of a text, none wider than so many cells: one character of it at least."""
+    return [row for line in text.split("\n") for row in wrap(line, max(2, width)) or [""]]

@@ -88,7 +88,7 @@ def finished(event: ToolFinished, given: dict[str, Any] | None, width: int, pain
     figures = f" · {how} · {size}" if size else f" · {how}"
     figures = "" if event.is_error and not event.seconds else figures  # it did not run
     words = title(event.name, given, FAILED if event.is_error else DONE)
-    room = width - len(figures) - 2
+    room = max(1, width - len(figures) - 2)
     words = words if cells(words) <= room else clip(words, 0, room - 1) + "…"
     return f"{mark} {words}{paint(Look.FAINT, figures)}"
 

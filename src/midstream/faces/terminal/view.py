@@ -80,6 +80,11 @@ class View:
         painted = (self._paint(look, line) for line in wrapped(words, self.width))
         self._paper.write(Kind.NOTE, painted, goes_on=goes_on)
 
+    def failed(self, words: str) -> None:
+        """What was prompted cannot be asked."""
+        self._asked = None
+        self.say(printable(words), Look.BAD)
+
     def show(self, lines: list[str]) -> None:
         """Write lines that are painted already."""
         self._paper.write(Kind.NOTE, lines)
