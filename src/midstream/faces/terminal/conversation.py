@@ -23,7 +23,6 @@ from midstream.events import (
     ToolFinished,
     TurnDiscarded,
 )
-from midstream.faces.plain import printable
 from midstream.faces.terminal.asking import ALONE_S
 from midstream.faces.terminal.desk import Desk
 from midstream.faces.terminal.paint import Look
@@ -145,7 +144,7 @@ class Conversation:
 
     def printed(self, line: str) -> None:
         """Show what a tool has printed."""
-        self.desk.view.say(printable(line))
+        self.desk.view.say(line)
         self._painter.changed()
 
     # -- the keyboard ---------------------------------------------------------------------------
@@ -261,10 +260,10 @@ class Conversation:
         sent = [each.image for each in named if each.image]
         if sent:
             names = ", ".join(each.name for each in named if each.image)
-            self.desk.view.say(printable(f"with {names}"))
+            self.desk.view.say(f"with {names}")
         for each in named:
             if each.trouble:
-                self.desk.view.say(printable(f"without {each.name}: {each.trouble}"), Look.BAD)
+                self.desk.view.say(f"without {each.name}: {each.trouble}", Look.BAD)
         return (Text(words), *sent) if sent else words
 
     def start(self, command: Callable[[], Awaitable[None]]) -> None:

@@ -17,7 +17,7 @@ from wcwidth import clip
 
 from midstream.faces.plain import printable
 from midstream.faces.terminal.layout import laid_out
-from midstream.faces.terminal.paint import Look, Paint
+from midstream.faces.terminal.paint import Look, Paint, flat
 from midstream.faces.terminal.screen import Place
 
 PROMPT = "› "
@@ -119,7 +119,7 @@ class Editor:
         for n, each in enumerate(state.completions[first : first + MENU], first):
             mark = "▸ " if n == state.complete_index else "  "
             about = f"  {each.display_meta_text}" if each.display_meta_text else ""
-            words = clip(printable(f"{mark}{each.display_text}{about}"), 0, width)
+            words = clip(mark + flat(f"{each.display_text}{about}"), 0, width)
             lines.append(paint(Look.NAME if n == state.complete_index else Look.FAINT, words))
         return lines
 

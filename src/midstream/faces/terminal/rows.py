@@ -9,7 +9,7 @@ from wcwidth import width as cells
 
 from midstream.events import ToolFinished
 from midstream.faces.plain import arguments, printable
-from midstream.faces.terminal.paint import Look, Paint, wrapped
+from midstream.faces.terminal.paint import Look, Paint, flat, wrapped
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAMES_A_SECOND = 8
@@ -52,11 +52,11 @@ def title(name: str, given: dict[str, Any] | None, when: int = NOW) -> str:
     """A call in words, on one line."""
     words = WORDS.get(name)
     if given is None:
-        return f"{words[when] if words else printable(name)}…"
+        return f"{words[when] if words else flat(name)}…"
     if words is None:
-        return printable(f"{name}({arguments(given)})")
+        return flat(f"{name}({arguments(given)})")
     what = given.get(words[WHAT], given.get("path", ""))
-    text = " ".join(printable(str(what)).split()) or "."
+    text = flat(str(what)) or "."
     return f"{words[when]} {text}"
 
 
@@ -74,7 +74,7 @@ def running(row: Row, now: float, paint: Paint) -> str:
     if row.fraction is not None:
         parts.append(f"{bar(row.fraction)} {row.fraction:.0%}")
     if row.message:
-        parts.append(" ".join(printable(row.message).split()))
+        parts.append(flat(row.message))
     return f"{paint(Look.NAME, turning)} {parts[0]}" + "".join(
         paint(Look.FAINT, f" · {each}") for each in parts[1:]
     )

@@ -14,6 +14,7 @@ from midstream.events import (
     TurnEnded,
     TurnStarted,
 )
+from midstream.faces.terminal.paint import flat
 from midstream.messages import Usage
 
 CHARACTERS_A_TOKEN = 4  # roughly, while the provider has not told
@@ -87,10 +88,11 @@ class Status:
     def line(self, room: int) -> str:
         """What fits, the less important left out; the model's provider, too."""
         figures = [self._tokens(), self._money(), self._full(), self._firsts(), self._fast()]
-        whole = " · ".join(filter(None, (self.known.model, *figures)))
+        model = flat(self.known.model)
+        whole = " · ".join(filter(None, (model, *figures)))
         if len(whole) <= room:
             return whole
-        shown = self.known.model.partition(":")[2] or self.known.model
+        shown = model.partition(":")[2] or model
         for figure in filter(None, figures):
             if len(f"{shown} · {figure}") > room:
                 break
