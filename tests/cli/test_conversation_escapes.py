@@ -1,12 +1,13 @@
 """What models, tools and files say is data: no escape sequence of theirs reaches the terminal."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 from midstream.faces.plain import SPELLED_OUT
 from midstream.simulator import Block, Reply, Scenario, call, say, think
 from midstream.simulator.faults import Status
-from tests.cli.pseudo import pseudo_terminal
+from tests.cli.pseudo import Pseudo, pseudo_terminal
 from tests.cli.talking import Start
 from tests.faces.terminal.documents import ESCAPES, PLACES
 
@@ -53,7 +54,7 @@ SPOILT_NAME = "na\x1b[6n\x9b31m\x07\u202eme"
 def spoilt(text: str) -> list[Block]:
     """All that a model can say with it."""
     return [
-        think(text),
+        think(text.replace("\x00", "")),
         say(text),
         call("echo", text=text),
         call("fail", text=text),
@@ -73,47 +74,58 @@ def only_ours(written: bytes) -> str:
     return text
 
 
-def test_no_escape_of_theirs_reaches_the_terminal(tmp_path: Path, simulator: Start) -> None:
+def folder_of(tmp_path: Path) -> Path:
+    """A folder with the tools, and with files of all such names."""
     (tmp_path / "tools.py").write_text(TOOLS)
     (tmp_path / "there.txt").write_text("there\n")
     for n, each in enumerate(HOSTILE):
         name = each.replace("/", "_").replace("\x00", "")
         (tmp_path / f"file {n} {name}").touch()
-    every_place = "\n\n".join(place.replace("{}", each) for each in HOSTILE for place in PLACES)
+    return tmp_path
+
+
+def script() -> Scenario:
     first = Reply([call(SPOILT_NAME, **{SPOILT_NAME: EVERYTHING}), *spoilt(EVERYTHING)])
-    replies = [first, Reply([say(every_place)]), Reply([say("Well.")])]
+    every_place = "\n\n".join(place.replace("{}", each) for each in HOSTILE for place in PLACES)
     faults = [
         Status(request=2, status=529, message=EVERYTHING),  # it is asked again
         Status(request=4, status=400, message=EVERYTHING),  # the run fails
     ]
-    sim = simulator(Scenario(replies=replies, tokens_per_second=2000, faults=faults))
+    replies = [first, Reply([say(every_place)]), Reply([say("Well.")])]
+    return Scenario(replies=replies, tokens_per_second=2000, faults=faults)
+
+
+def paste(pseudo: Pseudo, words: str, answer: str) -> None:
+    pseudo.type(f"\x1b[200~{words}\x1b[201~")
+    pseudo.wait_for(words[-3:])
+    pseudo.type("\r")
+    pseudo.wait_for(answer)
+
+
+def asked(tool: str, screen: str) -> bool:
+    return f"? {tool}" in screen and "y yes" in screen
+
+
+def test_no_escape_of_theirs_reaches_the_terminal(tmp_path: Path, simulator: Start) -> None:
+    sim = simulator(script())
     options = ("-m", f"anthropic:m{SPOILT_NAME}", "--base-url", sim.url, "-t", "tools.py",
                "--thinking", "1024")  # fmt: skip
-    keys = {"ANTHROPIC_API_KEY": "any"}
-    with pseudo_terminal(*options, folder=tmp_path, size=(100, 50), variables=keys) as pseudo:
+    folder, keys = folder_of(tmp_path), {"ANTHROPIC_API_KEY": "any"}
+    with pseudo_terminal(*options, folder=folder, size=(200, 50), variables=keys) as pseudo:
         pseudo.wait_for("\n›")
-        pseudo.type(f"\x1b[200~{EVERYTHING.replace(chr(27) + '[201~', '')} Go.\x1b[201~")
-        pseudo.wait_for("Go.")
-        pseudo.type("\r")
-        pseudo.wait_for("echo")
+        paste(pseudo, f"{EVERYTHING} Go.", "50% · ]52;")
         (tmp_path / "go").touch()
         for tool in ("pay", "run_command", "edit_file"):
-            pseudo.wait_for(lambda text, tool=tool: f"? {tool}" in text and "y yes" in text)
+            pseudo.wait_for(partial(asked, tool))
             pseudo.type("y\r")
-        pseudo.wait_for(lambda text: "$" in text or "cost n/a" in text)
-        pseudo.type("And more?\r")
-        pseudo.wait_for("failed: ")
-        for words, answer in (
-            ("/sessions", "/resume ID goes on"),
-            ("/timeline", "2 turns"),
-            (f"/export {SPOILT_NAME}.md", "written to"),
-            ("/model x\x07y:z", "xy"),
-            ("/\x9bnonsense", "there is no command"),
-        ):
-            pseudo.type(f"\x1b[200~{words}\x1b[201~\r")
-            pseudo.wait_for(answer)
-        pseudo.type("\x12")  # Ctrl-R
-        pseudo.type("@file")
+        pseudo.wait_for(lambda screen: re.search(r" 4\.\dk in 2\.7k out", screen))
+        paste(pseudo, "And more?", "failed: ")
+        paste(pseudo, "/sessions", "/resume ID goes on")
+        paste(pseudo, "/timeline", "2 turns")
+        paste(pseudo, f"/export {SPOILT_NAME}.md", "written to")
+        paste(pseudo, "/model x\x07y:zzz", "xy")
+        paste(pseudo, "/\x9bnonsense", "there is no command")
+        pseudo.type("\x12@file")  # Ctrl-R, and the menu
         pseudo.wait_for("  file 3")
         pseudo.type("\t\t")
         pseudo.wait_for("› @file")
