@@ -14,6 +14,7 @@ Start = Callable[[Any], Simulator]
 
 # `look` and `dig` end when there is a file of that name: "go".
 TOOLS = '''
+import importlib
 import subprocess
 import sys
 import anyio
@@ -51,6 +52,16 @@ async def slow_pay(amount: int) -> str:
 def leave(status: int) -> str:
     """End the program."""
     sys.exit(status)
+
+@tool(effects="read")
+def spoil(part: str) -> str:
+    """Break a part of the program: a bug, for whoever looks at it."""
+    def broken(*args, **kwargs):
+        raise RuntimeError("spoilt")
+    module, name, method = part.split(".")
+    found = importlib.import_module(f"midstream.faces.terminal.{module}")
+    setattr(getattr(found, name), method, broken)
+    return "spoilt"
 
 @tool(effects="read")
 def child() -> str:

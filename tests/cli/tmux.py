@@ -28,9 +28,12 @@ class Tmux:
 
     def begin(self, command: str, folder: Path, size: tuple[int, int]) -> None:
         columns, rows = map(str, size)
-        self._status = folder / ".status"
+        self._status, self._modes = folder / ".status", folder / ".modes"
         # tmux now and then forgets how a program has ended.
-        command += f"; echo $? > {self._status}; tmux -L {self._socket} wait-for -S ended"
+        command += f"; echo $? > {self._status}; stty -a > {self._modes}"
+        flags = "'cursor:#{cursor_flag} wraps:#{wrap_flag}'"
+        command += f"; tmux -L {self._socket} display-message -p {flags} >> {self._modes}"
+        command += f"; tmux -L {self._socket} wait-for -S ended"
         settings = folder / ".tmux.conf"
         settings.write_text("set -g history-limit 100000\nset -g remain-on-exit on\n")
         self._run("-f", str(settings), "new-session", "-d", "-x", columns, "-y", rows,
@@ -91,8 +94,12 @@ class Tmux:
     @property
     def cursor(self) -> tuple[int, int]:
         """Row and column, from 0."""
-        row, column = self._run("display-message", "-p", "#{cursor_y} #{cursor_x}").split()
+        row, column = self.asked("#{cursor_y} #{cursor_x}").split()
         return int(row), int(column)
+
+    def asked(self, what: str) -> str:
+        """What tmux knows of the terminal, as its formats say it."""
+        return self._run("display-message", "-p", what).strip()
 
     def wait_for(self, what: str | Callable[[str], object], within_s: float = PATIENCE_S) -> str:
         """Wait until the screen shows `what`; returns the screen."""
@@ -110,6 +117,23 @@ class Tmux:
         """Wait until the program has ended; its exit status."""
         self._run("wait-for", "ended", within_s=within_s)
         return int(self._status.read_text())
+
+    @property
+    def modes(self) -> set[str]:
+        """How the terminal was left, in the words of stty, and cursor:1 wraps:1."""
+        return set(self._modes.read_text().replace(";", " ").split())
+
+    @property
+    def program(self) -> int:
+        """The process id of the program."""
+        shell = self.asked("#{pane_pid}")
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, check=True)
+        pairs = (line.split() for line in listed.stdout.decode().splitlines())
+        return next(int(pid) for pid, parent in pairs if parent == shell)
+
+    def close(self) -> None:
+        """Close the terminal, as who closes its window."""
+        self._run("kill-pane")
 
     def _written(self, within_s: float) -> bool:
         """Wait until something is written; False if nothing is."""

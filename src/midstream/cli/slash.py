@@ -13,7 +13,6 @@ from midstream.cli.sessions import in_a_row, in_markdown, in_turns, write_new
 from midstream.cli.timeline import runs_of
 from midstream.concurrency import in_thread
 from midstream.errors import ConfigurationError, MidstreamError
-from midstream.faces.plain import printable
 from midstream.faces.terminal.conversation import Conversation
 from midstream.faces.terminal.paint import Look
 from midstream.faces.terminal.setup import Choice, Thinking
@@ -67,10 +66,10 @@ class Slash:
         if not name.startswith("/") or "/" in name[1:] or "\n" in words.rstrip():
             return False
         talk = self.talk
-        talk.desk.view.say(printable(f"› {words.rstrip()}"), goes_on=False)
+        talk.desk.view.say(f"› {words.rstrip()}", goes_on=False)
         command = meant(name[1:].lower())
         if command is None:
-            words = f"there is no command {printable(name)}; /help lists them"
+            words = f"there is no command {name}; /help lists them"
             talk.desk.view.say(f"{words} (a space before it says it to the model)", Look.BAD)
         elif command in IDLE and talk.run:
             talk.desk.view.say(f"{name}: Esc stops the answer first")
@@ -101,7 +100,7 @@ class Slash:
                 return ()
 
     def _say(self, words: str, look: Look = Look.FAINT) -> None:
-        self.talk.desk.view.say(printable(words), look)
+        self.talk.desk.view.say(words, look)
 
     def _journal(self) -> Journal:
         if journal := self.talk.setup.journal:
@@ -151,7 +150,8 @@ class Slash:
         self.talk.compact(value)
 
     def _clear(self, value: str) -> None:
-        self._change_to(self.talk.setup.new_session())
+        self.talk.setup.session = self.talk.setup.new_session()
+        self._count(self.talk.setup.session)
         self._say("a new session")
 
     async def _resume(self, value: str) -> None:
@@ -161,15 +161,19 @@ class Slash:
         journal = self._journal()
         found = await in_thread(partial(the_one, journal, value))
         session = await in_thread(partial(journal.session, found.id))
-        rows = await in_thread(partial(journal.rows, found.id))
+        await self.recall(session)
+
+    async def recall(self, session: Session) -> None:
+        """Go on with a session, and show what was said last."""
+        rows = await in_thread(partial(self._journal().rows, session.id))
         paragraphs = list(plain(row.record for row in rows))
         left = f"… {len(paragraphs) - SHOWN} before\n" if len(paragraphs) > SHOWN else ""
-        self._say(left + "\n".join(paragraphs[-SHOWN:]))
-        self._change_to(session)
+        self.talk.desk.view.say(left + "\n".join(paragraphs[-SHOWN:]), goes_on=False)
+        self.talk.setup.session = session
+        self._count(session)
         self._say(f"{session.id[:8]}: {in_turns(session.turns)}; it goes on here")
 
-    def _change_to(self, session: Session) -> None:
-        self.talk.setup.session = session
+    def _count(self, session: Session) -> None:
         self.talk.desk.status.begin(session.usage, session.context_tokens, session.cost_usd)
 
     async def _sessions(self, value: str) -> None:

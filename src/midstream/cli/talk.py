@@ -79,6 +79,8 @@ class Talk:
         signals.first = partial(soon, talk.leave)
         code = GONE
         try:
+            if setup.journal and setup.session.turns:
+                await slash.recall(setup.session)
             if self._question.prompt:
                 talk.ask(self._question.prompt)
             await talk.go_on()

@@ -9,7 +9,7 @@ from msgspec import Struct
 from midstream.agent.run import Run
 from midstream.events import ApprovalRequested
 from midstream.faces.plain import printable
-from midstream.faces.terminal.paint import Look, Paint, wrapped
+from midstream.faces.terminal.paint import Look, Paint, flat, wrapped
 from midstream.tools.permissions import MEMBER, Rule
 from midstream.tools.prefixes import prefix_of
 
@@ -71,7 +71,7 @@ class Asking:
         if question is None:
             return []
         more = f" (and {len(self._waiting) - 1} more)" if len(self._waiting) > 1 else ""
-        title = self._paint(Look.ASKS, f"? {printable(question.asked.name)}")
+        title = self._paint(Look.ASKS, f"? {flat(question.asked.name)}")
         keys = self._keys(question, width)
         room = most - 1 - len(keys)
         return [
@@ -81,9 +81,9 @@ class Asking:
         ]
 
     def _keys(self, question: Question, width: int) -> list[str]:
-        keys = {"y": "yes", "a": f"always {printable(question.asked.name)}"}
+        keys = {"y": "yes", "a": f"always {flat(question.asked.name)}"}
         if question.prefix:
-            keys["p"] = f"always “{printable(question.prefix)} …”"
+            keys["p"] = f"always “{flat(question.prefix)} …”"
         keys["n"] = "no"
         listed = " · ".join(f"{key} {words}" for key, words in keys.items())
         rows = wrapped(f"{listed} · or write what to do instead", width - 2)
@@ -102,7 +102,7 @@ class Asking:
     def _member(self, name: str, value: Any, width: int, most: int) -> Iterator[str]:
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         look, sign = CHANGES.get(name, (Look.NAME, " "))
-        label = "" if name in SPEAK_FOR_THEMSELVES else f"{printable(name)}: "
+        label = "" if name in SPEAK_FOR_THEMSELVES else f"{flat(name)}: "
         rows = wrapped(printable(label + text[:MOST_CHARACTERS]), max(1, width - 4))
         shown = rows[: min(most, MOST_LINES)]
         yield from (self._paint(look, f"  {sign} {row}") for row in shown)

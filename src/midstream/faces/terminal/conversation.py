@@ -23,7 +23,6 @@ from midstream.events import (
     ToolFinished,
     TurnDiscarded,
 )
-from midstream.faces.plain import printable
 from midstream.faces.terminal.asking import ALONE_S
 from midstream.faces.terminal.desk import Desk
 from midstream.faces.terminal.paint import Look
@@ -80,6 +79,8 @@ class Conversation:
             tasks.start_soon(self.know_model)
             await self.desk.editor.run()
             tasks.cancel_scope.cancel()
+        if self.setup.journal and self.setup.session.turns:
+            self.desk.view.say("midstream -c goes on with it", goes_on=False)
         await self._painter.end()
 
     async def know_model(self) -> None:
@@ -100,11 +101,19 @@ class Conversation:
     async def _converse(self) -> None:
         async for begin in self._todo:
             try:
-                await self._follow(begin())
-            except (MidstreamError, ValueError) as error:
-                self.desk.view.say(str(error), Look.BAD)
+                if run := self._begun(begin):
+                    await self._follow(run)
+            except MidstreamError as error:
+                self.desk.view.failed(str(error))
             self._painter.changed()
         self.desk.editor.leave()
+
+    def _begun(self, begin: Callable[[], Run]) -> Run | None:
+        try:
+            return begin()
+        except ValueError as error:
+            self.desk.view.failed(str(error))
+        return None
 
     async def _follow(self, run: Run) -> None:
         async with run:
@@ -135,7 +144,7 @@ class Conversation:
 
     def printed(self, line: str) -> None:
         """Show what a tool has printed."""
-        self.desk.view.say(printable(line))
+        self.desk.view.say(line)
         self._painter.changed()
 
     # -- the keyboard ---------------------------------------------------------------------------
@@ -251,10 +260,10 @@ class Conversation:
         sent = [each.image for each in named if each.image]
         if sent:
             names = ", ".join(each.name for each in named if each.image)
-            self.desk.view.say(printable(f"with {names}"))
+            self.desk.view.say(f"with {names}")
         for each in named:
             if each.trouble:
-                self.desk.view.say(printable(f"without {each.name}: {each.trouble}"), Look.BAD)
+                self.desk.view.say(f"without {each.name}: {each.trouble}", Look.BAD)
         return (Text(words), *sent) if sent else words
 
     def start(self, command: Callable[[], Awaitable[None]]) -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-from midstream.faces.plain import printable
 from midstream.faces.terminal.asking import Asking
 from midstream.faces.terminal.editor import Editor
-from midstream.faces.terminal.paint import Look, Paint
+from midstream.faces.terminal.paint import Look, Paint, flat
 from midstream.faces.terminal.screen import Place, Size
 from midstream.faces.terminal.status import Status
 from midstream.faces.terminal.view import View
@@ -58,5 +57,5 @@ class Desk:
         return above + below, Place(row, place.column)
 
     def _queued(self, width: int) -> list[str]:
-        words = (" ".join(printable(each).split()) for each in self.queued)
+        words = map(flat, self.queued)
         return [self.paint(Look.FAINT, f"⏎ at the end of the turn: {each}") for each in words]

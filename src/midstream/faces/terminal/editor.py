@@ -1,7 +1,7 @@
 """The line that is typed: keys, history and completion by prompt_toolkit, which draws nothing."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -17,7 +17,7 @@ from wcwidth import clip
 
 from midstream.faces.plain import printable
 from midstream.faces.terminal.layout import laid_out
-from midstream.faces.terminal.paint import Look, Paint
+from midstream.faces.terminal.paint import Look, Paint, flat
 from midstream.faces.terminal.screen import Place
 
 PROMPT = "› "
@@ -102,9 +102,8 @@ class Editor:
     # -- how it looks ---------------------------------------------------------------------------
 
     def lines(self, width: int, most: int, paint: Paint) -> tuple[list[str], Place]:
-        rows, place = laid_out(
-            self.buffer.text, self.buffer.cursor_position, width - len(PROMPT), most
-        )
+        room = max(2, width - len(PROMPT))
+        rows, place = laid_out(self.buffer.text, self.buffer.cursor_position, room, most)
         marks = [paint(Look.YOURS, PROMPT), *["  "] * (len(rows) - 1)]
         lines = [mark + row for mark, row in zip(marks, rows, strict=True)]
         return lines, Place(place.row, place.column + len(PROMPT))
@@ -120,7 +119,7 @@ class Editor:
         for n, each in enumerate(state.completions[first : first + MENU], first):
             mark = "▸ " if n == state.complete_index else "  "
             about = f"  {each.display_meta_text}" if each.display_meta_text else ""
-            words = clip(printable(f"{mark}{each.display_text}{about}"), 0, width)
+            words = clip(mark + flat(f"{each.display_text}{about}"), 0, width)
             lines.append(paint(Look.NAME if n == state.complete_index else Look.FAINT, words))
         return lines
 
@@ -129,21 +128,21 @@ class Editor:
     def _bindings(self) -> KeyBindings:
         keys = KeyBindings()
         keyboard = self._keyboard
-        plain = {
-            "c-c": keyboard.ctrl_c,
-            "c-r": keyboard.reasoning,
-        }
-        for name, action in plain.items():
-            keys.add(name, eager=True)(_calling(action))
-        keys.add("escape", "enter")(_calling(keyboard.queue))
-        keys.add("c-j")(_new_line)
-        keys.add("enter")(self._enter)
-        keys.add("escape")(self._escape)
-        keys.add("c-d")(self._ctrl_d)
-        keys.add("tab")(self._tab)
-        keys.add("c-z")(_sleep)
-        keys.add(Keys.BracketedPaste)(_paste)
-        keys.add(Keys.Any, filter=Condition(lambda: not self.buffer.text))(self._any)
+
+        def bind(*names: Keys | str, to: Callable[[KeyPressEvent], None], **how: Any) -> None:
+            keys.add(*names, **how)(_ending(to))
+
+        bind("c-c", to=_calling(keyboard.ctrl_c), eager=True)
+        bind("c-r", to=_calling(keyboard.reasoning), eager=True)
+        bind("escape", "enter", to=_calling(keyboard.queue))
+        bind("c-j", to=_new_line)
+        bind("enter", to=self._enter)
+        bind("escape", to=self._escape)
+        bind("c-d", to=self._ctrl_d)
+        bind("tab", to=self._tab)
+        bind("c-z", to=_sleep)
+        bind(Keys.BracketedPaste, to=_paste)
+        bind(Keys.Any, to=self._any, filter=Condition(lambda: not self.buffer.text))
         return keys
 
     def _enter(self, event: KeyPressEvent) -> None:
@@ -178,6 +177,18 @@ class Editor:
     def _any(self, event: KeyPressEvent) -> None:
         event.current_buffer.insert_text(printable(event.data))
         self._keyboard.typed(event.data)
+
+
+def _ending(action: Callable[[KeyPressEvent], None]) -> Callable[[KeyPressEvent], None]:
+    """A bug ends the program, and is told; the event loop would log it, and go on."""
+
+    def act(event: KeyPressEvent) -> None:
+        try:
+            action(event)
+        except Exception as error:
+            event.app.exit(exception=error)
+
+    return act
 
 
 def _calling(action: Callable[[], None]) -> Callable[[KeyPressEvent], None]:

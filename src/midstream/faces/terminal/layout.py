@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from wcwidth import iter_graphemes
 from wcwidth import width as cells
 
+from midstream.faces.plain import SPELLED_OUT
 from midstream.faces.terminal.screen import Place
 
 
@@ -16,6 +17,7 @@ def laid_out(text: str, cursor: int, width: int, most: int) -> tuple[list[str], 
         width: cells of a line. The cursor may stand behind the last one.
         most: how many lines there are at most.
     """
+    text = SPELLED_OUT.sub("\ufffd", text)  # a file that was completed may have any name
     before = text.count("\n", 0, cursor)
     typed = text.split("\n")
     first = max(0, before - most)

@@ -3,12 +3,16 @@
 Never white, black or a background: so it can be read on light terminals and on dark ones.
 """
 
+import re
 from enum import Enum
 
 from msgspec import Struct
 from wcwidth import wrap
 
+from midstream.faces.plain import printable
+
 RESET = "\x1b[0m"
+ENDS = re.compile("[\n\u2028\u2029]")  # of lines
 
 
 class Look(Enum):
@@ -41,6 +45,11 @@ class Paint(Struct, frozen=True):
         return f"\x1b[{code}m{text}{RESET}" if code and text else text
 
 
+def flat(text: str) -> str:
+    """A text of whatever origin on one line, harmless."""
+    return " ".join(printable(text).split())
+
+
 def wrapped(text: str, width: int) -> list[str]:
-    """The lines of a text, none wider than so many cells."""
-    return [row for line in text.split("\n") for row in wrap(line, width) or [""]]
+    """The lines of a text, none wider than so many cells: one character of it at least."""
+    return [row for line in ENDS.split(text) for row in wrap(line, max(2, width)) or [""]]

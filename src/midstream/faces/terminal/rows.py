@@ -9,7 +9,7 @@ from wcwidth import width as cells
 
 from midstream.events import ToolFinished
 from midstream.faces.plain import arguments, printable
-from midstream.faces.terminal.paint import Look, Paint, wrapped
+from midstream.faces.terminal.paint import Look, Paint, flat, wrapped
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAMES_A_SECOND = 8
@@ -53,11 +53,11 @@ def title(name: str, given: dict[str, Any] | None, when: int = NOW) -> str:
     """A call in words, on one line."""
     words = WORDS.get(name)
     if given is None:
-        return f"{words[when] if words else printable(name)}…"
+        return f"{words[when] if words else flat(name)}…"
     if words is None:
-        return printable(f"{name}({arguments(given)})")
+        return flat(f"{name}({arguments(given)})")
     what = given.get(words[WHAT], given.get("path", ""))
-    text = " ".join(printable(str(what)).split()) or "."
+    text = flat(str(what)) or "."
     return f"{words[when]} {text}"
 
 
@@ -77,7 +77,7 @@ def running(row: Row, now: float, paint: Paint) -> str:
     if row.fraction is not None:
         parts.append(f"{bar(row.fraction)} {row.fraction:.0%}")
     if row.message:
-        parts.append(" ".join(printable(row.message).split()))
+        parts.append(flat(row.message))
     return f"{paint(Look.NAME, turning)} {parts[0]}" + "".join(
         paint(Look.FAINT, f" · {each}") for each in parts[1:]
     )
@@ -91,7 +91,7 @@ def finished(event: ToolFinished, given: dict[str, Any] | None, width: int, pain
     figures = f" · {how} · {size}" if size else f" · {how}"
     figures = "" if event.is_error and not event.seconds else figures  # it did not run
     words = title(event.name, given, FAILED if event.is_error else DONE)
-    room = width - len(figures) - 2
+    room = max(1, width - len(figures) - 2)
     words = words if cells(words) <= room else clip(words, 0, room - 1) + "…"
     return f"{mark} {words}{paint(Look.FAINT, figures)}"
 

@@ -14,6 +14,10 @@ from wcwidth import clip, width, wrap
 TOGETHER, SHOWN = "\x1b[?2026h", "\x1b[?2026l"  # synchronised output: what is between shows at once
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 TO_THE_END, BELOW = "\x1b[K", "\x1b[J"
+# A live line that turns out wider than it was measured (emoji differ between terminals) is cut at
+# the edge: on two rows it would shift what is drawn next. Of a finished line nothing may be cut:
+# the window may have become narrower just now.
+CUT, WRAP = "\x1b[?7l", "\x1b[?7h"
 
 
 class Size(Struct, frozen=True):
@@ -80,18 +84,14 @@ class Screen:
             return "" if unmoved else moved
         first = max(0, min(first, len(shown) - 1, len(self._live) - 1))
         begin = _moved(first - self._cursor_row() - self._back, 0)
-        lines = above + shown[first:]
-        text = (
-            f"{TO_THE_END}\r\n".join(lines)
-            if shown
-            else "".join(f"{x}{TO_THE_END}\r\n" for x in lines)
-        )
+        text = "".join(f"{line}{TO_THE_END}\r\n" for line in above)
+        text += CUT + f"{TO_THE_END}\r\n".join(shown[first:])
         shrunk = self._height() + self._back > len(above) + len(shown)
         end = BELOW if shrunk or resized else TO_THE_END
         place = _moved(cursor.row - max(0, len(shown) - 1), cursor.column)
         self._since += map(width, above)
         self._live, self._cursor, self._back = shown, cursor, 0
-        return "".join((TOGETHER, HIDE, begin, text, end, place, SHOW, SHOWN))
+        return "".join((TOGETHER, HIDE, begin, text, end, place, WRAP, SHOW, SHOWN))
 
     def _height(self) -> int:
         return sum(self._rows(width(line)) for line in self._live)

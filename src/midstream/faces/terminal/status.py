@@ -14,6 +14,7 @@ from midstream.events import (
     TurnEnded,
     TurnStarted,
 )
+from midstream.faces.terminal.paint import flat
 from midstream.messages import Usage
 
 CHARACTERS_A_TOKEN = 4  # roughly, while the provider has not told
@@ -85,15 +86,18 @@ class Status:
             self._cost = (self._cost or 0.0) + (cost or 0.0) if known else None
 
     def line(self, room: int) -> str:
-        """What fits, the less important left out."""
-        figures = [self.known.model, self._tokens(), self._money(), self._full()]
-        figures += [self._firsts(), self._fast()]
-        shown: list[str] = []
+        """What fits, the less important left out; the model's provider, too."""
+        figures = [self._tokens(), self._money(), self._full(), self._firsts(), self._fast()]
+        model = flat(self.known.model)
+        whole = " · ".join(filter(None, (model, *figures)))
+        if len(whole) <= room:
+            return whole
+        shown = model.partition(":")[2] or model
         for figure in filter(None, figures):
-            if len(" · ".join([*shown, figure])) > room:
+            if len(f"{shown} · {figure}") > room:
                 break
-            shown.append(figure)
-        return " · ".join(shown)
+            shown += f" · {figure}"
+        return shown
 
     def _tokens(self) -> str:
         used = self._usage

@@ -32,7 +32,7 @@ from midstream.events import (
 from midstream.faces.plain import error_line, printable
 from midstream.faces.terminal.calls import Calls
 from midstream.faces.terminal.markdown import Markdown
-from midstream.faces.terminal.paint import Look, Paint, wrapped
+from midstream.faces.terminal.paint import Look, Paint, flat, wrapped
 from midstream.faces.terminal.paper import Kind, Paper, Step
 from midstream.faces.terminal.reasoning import Reasoning
 from midstream.faces.terminal.tags import ThinkingTags
@@ -67,7 +67,7 @@ class View:
 
     def prompted(self, words: str) -> None:
         """The user said something, and an answer is waited for."""
-        lines = wrapped(words, self.width - len(PROMPT))
+        lines = wrapped(printable(words), self.width - len(PROMPT))
         marks = [PROMPT, *[" " * len(PROMPT)] * (len(lines) - 1)]
         yours = (
             self._paint(Look.YOURS, mark + line) for mark, line in zip(marks, lines, strict=True)
@@ -77,8 +77,14 @@ class View:
 
     def say(self, words: str, look: Look = Look.FAINT, *, goes_on: bool = True) -> None:
         """Write lines of the program's own."""
-        painted = (self._paint(look, line) for line in wrapped(words, self.width))
+        lines = wrapped(printable(words), self.width)
+        painted = (self._paint(look, line) for line in lines)
         self._paper.write(Kind.NOTE, painted, goes_on=goes_on)
+
+    def failed(self, words: str) -> None:
+        """What was prompted cannot be asked."""
+        self._asked = None
+        self.say(words, Look.BAD)
 
     def show(self, lines: list[str]) -> None:
         """Write lines that are painted already."""
@@ -144,7 +150,7 @@ class View:
             case TurnDiscarded(_, _, reason):
                 self._withdraw(reason)
             case Retrying(_, delay, reason):
-                self._again, self._why = self._clock() + delay, printable(reason)
+                self._again, self._why = self._clock() + delay, flat(reason)
             case TurnEnded():
                 self._end_turn()
             case Interrupted(text):
@@ -224,7 +230,7 @@ class View:
         self._paper.withdraw()
         ran = list(self._calls.lose_attempt(self.width))
         told = "; what ran in it is kept:" if ran else ""
-        why = " ".join(printable(reason).split())
+        why = flat(reason)
         room = self.width - 2 - len(told)
         why = why if cells(why) <= room else clip(why, 0, max(1, room - 1)) + "…"
         self.say(f"× {why}{told}", goes_on=False)
@@ -254,7 +260,7 @@ class View:
                 words = f"a summary of {count:,} word{'s' * (count != 1)} stands in its place"
                 self.say(f"⧉ {words} (/export has it all)")
             case CompactionFailed(reason):
-                self.say(f"⧉ it stays as it is: {printable(reason)}", Look.BAD)
+                self.say(f"⧉ it stays as it is: {reason}", Look.BAD)
 
     def _end_run(self, event: RunEnded) -> None:
         self._end_turn()
