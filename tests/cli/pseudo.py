@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import selectors
+import signal
 import struct
 import subprocess
 import sys
@@ -26,11 +27,12 @@ class Pseudo:
         screen: how a terminal shows them.
     """
 
-    def __init__(self, terminal: int, size: tuple[int, int]) -> None:
+    def __init__(self, terminal: int, size: tuple[int, int], process: int) -> None:
         self.written = b""
         self.screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self.screen)
         self._terminal = terminal
+        self._process = process
 
     @property
     def text(self) -> str:
@@ -38,6 +40,9 @@ class Pseudo:
 
     def type(self, keys: str | bytes) -> None:
         os.write(self._terminal, keys.encode() if isinstance(keys, str) else keys)
+
+    def signal(self, number: int) -> None:
+        os.kill(self._process, number)
 
     def wait_for(self, what: str | Callable[[str], object], within_s: float = PATIENCE_S) -> str:
         def shown() -> object:
@@ -76,13 +81,15 @@ def pseudo_terminal(
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     env = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8", **variables}
     env["MIDSTREAM_DATA"] = str(folder / ".data")
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests run by nohup are deaf to it
     program = subprocess.Popen(
         [sys.executable, "-m", "midstream", *options],
         stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=env, start_new_session=True,
     )  # fmt: skip
+    signal.signal(signal.SIGHUP, before)
     os.close(theirs)
     try:
-        yield Pseudo(ours, size)
+        yield Pseudo(ours, size, program.pid)
     finally:
         program.terminate()
         program.wait()

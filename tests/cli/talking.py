@@ -17,6 +17,7 @@ TOOLS = '''
 import importlib
 import subprocess
 import sys
+import time
 import anyio
 from midstream import ToolContext, tool
 
@@ -64,6 +65,14 @@ def spoil(part: str) -> str:
     return "spoilt"
 
 @tool(effects="read")
+async def block() -> str:
+    """Hold up everything."""
+    await gate()
+    open("blocked", "w").close()  # a pipe that somebody reads
+    while True:
+        time.sleep(0.01)
+
+@tool(effects="read")
 def child() -> str:
     """Run something that goes on."""
     process = subprocess.Popen(["sleep", "1000"])
@@ -80,6 +89,12 @@ def slowly(*replies: Reply, **settings: Any) -> Scenario:
     return Scenario(replies=list(replies), tokens_per_second=100, **settings)
 
 
+def known(folder: Path, sim: Simulator) -> tuple[str, ...]:
+    """The options of a conversation with a simulator, and with the tools above."""
+    (folder / "tools.py").write_text(TOOLS)
+    return ("-m", "anthropic:claude-sonnet-4-6", "--base-url", sim.url, "-t", "tools.py")
+
+
 @contextmanager
 def talk(
     folder: Path,
@@ -88,10 +103,8 @@ def talk(
     size: tuple[int, int] = (80, 24),
     variables: Mapping[str, str] = {},
 ) -> Generator[Tmux]:
-    (folder / "tools.py").write_text(TOOLS)
-    known = ("-m", "anthropic:claude-sonnet-4-6", "--base-url", sim.url, "-t", "tools.py")
     keys = {"ANTHROPIC_API_KEY": "any", **variables}
-    with terminal(*known, *options, folder=folder, size=size, variables=keys) as tmux:
+    with terminal(*known(folder, sim), *options, folder=folder, size=size, variables=keys) as tmux:
         tmux.wait_for("\n›")
         yield tmux
 

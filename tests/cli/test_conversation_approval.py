@@ -4,7 +4,7 @@ from pathlib import Path
 
 from midstream.simulator import Reply, Scenario, call, say
 from midstream.simulator.faults import Cut
-from tests.cli.talking import LONG, Start, result_of, slowly, talk
+from tests.cli.talking import Start, result_of, slowly, talk
 from tests.cli.tmux import needs_tmux
 
 pytestmark = needs_tmux
@@ -96,8 +96,8 @@ def test_two_questions_are_put_one_after_the_other(tmp_path: Path, simulator: St
 
 
 def test_a_question_goes_away_with_its_call(tmp_path: Path, simulator: Start) -> None:
-    reply = Reply([call("pay", amount=5), say(LONG)])
-    sim = simulator(slowly(reply, faults=[Cut(event=-600)]))
+    reply = Reply([call("pay", amount=5), say("On and on. " * 200)])
+    sim = simulator(slowly(reply, faults=[Cut(event=-450)]))
     with talk(tmp_path, sim) as tmux:
         tmux.say("Pay.")
         tmux.wait_for("y yes")

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from midstream.simulator import Reply, call, say
-from tests.cli.talking import LONG, Start, slowly, talk
+from tests.cli.pseudo import pseudo_terminal
+from tests.cli.talking import LONG, Start, known, slowly, talk
 from tests.cli.tmux import PATIENCE_S, needs_tmux
 
 pytestmark = needs_tmux
 
+SIZE = (80, 24)
 AS_BEFORE = {"echo", "icanon", "isig", "icrnl", "iexten", "cursor:1", "wraps:1"}
 
 
@@ -56,6 +58,24 @@ def test_a_signal_settles_the_session_and_gives_the_terminal_back(
     kept = sessions(tmp_path)
     assert "First this." in kept
     assert "child" in kept
+
+
+def test_who_cannot_wait_gets_the_terminal_back_at_once(tmp_path: Path, simulator: Start) -> None:
+    os.mkfifo(tmp_path / "blocked")
+    sim = simulator([Reply([call("block")])])
+    keys = {"ANTHROPIC_API_KEY": "any"}
+    with pseudo_terminal(
+        *known(tmp_path, sim), folder=tmp_path, size=SIZE, variables=keys
+    ) as pseudo:
+        pseudo.wait_for("\n›")
+        pseudo.type("Go on.\r")
+        pseudo.wait_for("block()")
+        (tmp_path / "go").touch()
+        (tmp_path / "blocked").read_text()  # waits for the tool
+        pseudo.signal(signal.SIGTERM)  # which the tool holds up
+        pseudo.signal(signal.SIGHUP)
+        pseudo.read_to_the_end()
+    assert pseudo.written.rstrip().endswith(b"\x1b[?7h\x1b[?25h\x1b[?2026l\x1b[?2004l")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="waits for processes as Linux does")

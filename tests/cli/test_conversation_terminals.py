@@ -1,8 +1,6 @@
 """Terminals of all sizes and abilities, and what the status line tells."""
 
-import os
 import re
-import signal
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,8 +9,8 @@ import pytest
 
 from midstream.faces.terminal.markdown import rendered
 from midstream.simulator import Reply, Scenario, call, say, think
-from tests.cli.talking import LONG, Start, document, look_of, slowly, talk
-from tests.cli.tmux import Tmux, needs_tmux, terminal
+from tests.cli.talking import LONG, Start, document, known, look_of, slowly, talk
+from tests.cli.tmux import Tmux, command, needs_tmux, started, terminal
 from tests.faces.terminal.lines import SGR
 
 pytestmark = needs_tmux
@@ -181,12 +179,23 @@ def test_a_tiny_terminal_is_no_trouble(
 
 
 def test_what_was_put_to_sleep_wakes_up_as_it_was(tmp_path: Path, simulator: Start) -> None:
-    with talk(tmp_path, simulator([Reply([say("Yes.")])])) as tmux:
+    sim = simulator([Reply([say("Yes.")])])
+    options, keys = known(tmp_path, sim), {"ANTHROPIC_API_KEY": "any"}
+    (tmp_path / "run").write_text(command(*options, folder=tmp_path, variables=keys))
+    with started("PS1='$ ' sh -i", tmp_path) as tmux:
+        tmux.say("sh run")
+        tmux.wait_for("\n›")
         tmux.type("some words")
         tmux.wait_for("› some words")
-        os.kill(tmux.program, signal.SIGSTOP)
-        os.kill(tmux.program, signal.SIGCONT)
-        tmux.type(" more")
-        tmux.wait_for("› some words more")
+        tmux.press("C-z")
+        tmux.wait_for("Stopped")
+        assert "› some words" not in tmux.screen
+        tmux.say("stty -a > modes")
+        tmux.say("fg")
+        tmux.wait_for("› some words\nanthropic:")
+        tmux.paste("\nand more")  # is marked as pasted again
+        tmux.wait_for("› some words\n  and more")
+        assert "Stopped" in tmux.screen  # nothing of the shell's is written over
         tmux.press("Enter")
         tmux.wait_for("Yes.")
+    assert not {"-echo", "-icanon"} & set((tmp_path / "modes").read_text().split())

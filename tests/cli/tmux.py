@@ -159,7 +159,23 @@ def terminal(
     variables: Mapping[str, str] = {},
 ) -> Generator[Tmux]:
     """`midstream` with these options, on a terminal of this size."""
+    with started(command(*options, folder=folder, variables=variables), folder, size) as tmux:
+        yield tmux
+
+
+@contextmanager
+def started(line: str, folder: Path, size: tuple[int, int] = (80, 24)) -> Generator[Tmux]:
+    """A command line on a terminal of this size."""
     tmux = Tmux(f"midstream-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    try:
+        tmux.begin(line, folder, size)
+        yield tmux
+    finally:
+        tmux.end()
+
+
+def command(*options: str, folder: Path, variables: Mapping[str, str] = {}) -> str:
+    """`midstream` as a command line for a shell."""
     unset = (name for name in os.environ if name.endswith("_API_KEY") or name == "NO_COLOR")
     env = {"MIDSTREAM_DATA": str(folder / ".data"), "LANG": "C.UTF-8", **variables}
     words = [
@@ -167,11 +183,7 @@ def terminal(
         *(f"{name}={value}" for name, value in env.items()),
         sys.executable, "-m", "midstream", *options,
     ]  # fmt: skip
-    try:
-        tmux.begin(" ".join(map(quoted, words)), folder, size)
-        yield tmux
-    finally:
-        tmux.end()
+    return " ".join(map(quoted, words))
 
 
 def quoted(word: str) -> str:

@@ -23,20 +23,24 @@ def converse(question: Question) -> int:
     Raises:
         ConfigurationError: no such model, no key, no such tool.
     """
-    paint = Paint("NO_COLOR" not in os.environ)
+    paint = paint_of_the_terminal()
     # xterm cuts its lines where others wrap them anew.
     screen = Screen(size(1), reflows="XTERM_VERSION" not in os.environ)
     status = Status(Known(question.model))
-    with raw_keys(1):
+    with raw_keys(1) as lent:
         live = ["", paint(Look.YOURS, "› "), paint(Look.FAINT, status.line(size(1).columns - 1))]
         write(1, screen.frame(size(1), banner(question, paint), live, Place(1, 2)))
         try:
             with leaving() as signals:
                 from midstream.cli.talk import Talk  # which takes a quarter of a second
 
-                return Talk(question, paint, screen, status).have(signals)
+                return Talk(question, screen, status, lent).have(signals)
         finally:
             write(1, screen.frame(size(1), [], [], Place()))
+
+
+def paint_of_the_terminal() -> Paint:
+    return Paint("NO_COLOR" not in os.environ)
 
 
 def banner(question: Question, paint: Paint) -> list[str]:

@@ -1,10 +1,11 @@
 """The terminal, lent to a conversation: keys come one by one, and are not echoed."""
 
 import os
+import signal
 import sys
 import termios
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 
 from midstream.cli.leaving import before_leaving
 
@@ -12,28 +13,63 @@ PASTES, NO_PASTES = "\x1b[?2004h", "\x1b[?2004l"  # bracketed paste
 SHOW = "\x1b[?7h\x1b[?25h\x1b[?2026l"  # should a frame have been broken off
 
 
+class Lent:
+    """A terminal, until it is given back.
+
+    Args:
+        keys, terminal: the numbers of the files that are read and written.
+
+    Attributes:
+        awake: called when the program goes on after it was put to sleep; by then others have
+            written to the terminal.
+    """
+
+    def __init__(self, keys: int, terminal: int) -> None:
+        self.awake: Callable[[], object] = int
+        self._keys = keys
+        self._terminal = terminal
+        self._before = termios.tcgetattr(keys)
+        self._taken = termios.tcgetattr(keys)
+        self._taken[0] &= ~(termios.ICRNL | termios.IXON)
+        self._taken[3] &= ~(termios.ECHO | termios.ICANON | termios.ISIG | termios.IEXTEN)
+
+    def take(self) -> None:
+        termios.tcsetattr(self._keys, termios.TCSANOW, self._taken)
+        os.write(self._terminal, PASTES.encode())
+
+    def give_back(self) -> None:
+        termios.tcsetattr(self._keys, termios.TCSANOW, self._before)
+        os.write(self._terminal, (SHOW + NO_PASTES).encode())
+
+    def sleep(self) -> None:
+        """Give it back, and stop until the shell lets the program go on."""
+        self._taken = termios.tcgetattr(self._keys)
+        self.give_back()
+        os.kill(0, signal.SIGTSTP)
+        self.woken()  # which nobody has stopped, if there is no shell
+
+    def woken(self, *of_a_signal: object) -> None:
+        with suppress(OSError, termios.error):  # it is gone
+            self.take()
+        self.awake()
+
+
 @contextmanager
-def raw_keys(terminal: int) -> Generator[None]:
+def raw_keys(number: int) -> Generator[Lent]:
     """Take the terminal, and give it back as it was, however the program ends.
 
     Args:
-        terminal: the number of the file that it is written to.
+        number: of the file that it is written to.
     """
-    number = sys.stdin.fileno()
-    before = termios.tcgetattr(number)
-    changed = termios.tcgetattr(number)
-    changed[0] &= ~(termios.ICRNL | termios.IXON)
-    changed[3] &= ~(termios.ECHO | termios.ICANON | termios.ISIG | termios.IEXTEN)
-
-    def give_back() -> None:
-        termios.tcsetattr(number, termios.TCSANOW, before)
-        os.write(terminal, (SHOW + NO_PASTES).encode())
-
-    termios.tcsetattr(number, termios.TCSANOW, changed)
-    before_leaving.append(give_back)
+    terminal = os.dup(number)  # that number may become another file's
+    lent = Lent(sys.stdin.fileno(), terminal)
+    lent.take()
+    before_leaving.append(lent.give_back)
+    handler = signal.signal(signal.SIGCONT, lent.woken)
     try:
-        os.write(terminal, PASTES.encode())
-        yield
+        yield lent
     finally:
-        before_leaving.remove(give_back)
-        give_back()
+        signal.signal(signal.SIGCONT, handler)
+        before_leaving.remove(lent.give_back)
+        lent.give_back()
+        os.close(terminal)

@@ -41,6 +41,7 @@ ABOUT = {
     "export": "write what was said as Markdown: /export [FILE]",
     "quit": "leave",
 }
+ALSO = {"exit": "quit", "new": "clear"}
 IDLE = ("model", "clear", "compact", "resume", "thinking")  # not while the model answers
 KEYS = (
     ("Enter", "say it; while the model answers: stop it, and say it at once"),
@@ -239,6 +240,7 @@ class Slash:
 
 def meant(name: str) -> str | None:
     """The command of that name, or the one that begins so."""
+    name = ALSO.get(name, name)
     begun = [each for each in ABOUT if name and each.startswith(name)]
     return name if name in ABOUT else begun[0] if len(begun) == 1 else None
 

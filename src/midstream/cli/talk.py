@@ -13,17 +13,17 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import create_input
 
 from midstream.agent.agent import Agent
-from midstream.cli.chat import size, write
+from midstream.cli.chat import paint_of_the_terminal, size, write
 from midstream.cli.grants import kit
 from midstream.cli.leaving import CANCELLED, Signals
 from midstream.cli.output import caught
 from midstream.cli.play import Question, agent_for
+from midstream.cli.raw import Lent
 from midstream.cli.slash import ABOUT, Slash
 from midstream.faces.terminal.completing import WordsAndFiles
 from midstream.faces.terminal.conversation import Conversation
 from midstream.faces.terminal.desk import Desk
 from midstream.faces.terminal.editor import Editor
-from midstream.faces.terminal.paint import Paint
 from midstream.faces.terminal.painter import Painter, Terminal
 from midstream.faces.terminal.screen import Screen
 from midstream.faces.terminal.setup import Choice, Setup
@@ -39,12 +39,12 @@ GONE = 1  # the terminal is
 class Talk:
     """One conversation, from the first key to the last frame."""
 
-    def __init__(self, question: Question, paint: Paint, screen: Screen, status: Status) -> None:
+    def __init__(self, question: Question, screen: Screen, status: Status, lent: Lent) -> None:
         self._question = question
         self._kit = kit(question.grants)
         self._screen = screen
         self._status = status
-        self._paint = paint
+        self._lent = lent
         self._folder = Path.cwd()
         self._kept = isinstance(question.session, StoredSession)
 
@@ -68,9 +68,10 @@ class Talk:
         self, setup: Setup, signals: Signals, terminal: int, tell: list[Callable[[str], object]]
     ) -> int:
         soon = asyncio.get_running_loop().call_soon_threadsafe
-        desk = Desk(self._paint, monotonic, self._status, size(terminal).columns - 1)
-        place = Terminal(partial(write, terminal), partial(size, terminal))
+        desk = Desk(paint_of_the_terminal(), monotonic, self._status, size(terminal).columns - 1)
+        place = Terminal(partial(write, terminal), partial(size, terminal), self._lent.sleep)
         painter = Painter(desk, self._screen, place)
+        self._lent.awake = partial(soon, painter.again)
         slash = Slash()
         talk = slash.talk = Conversation(setup, desk, painter, slash, monotonic)
         completer = WordsAndFiles(ABOUT, slash.values, self._folder)

@@ -188,6 +188,10 @@ class Conversation:
     def ctrl_d(self) -> None:
         self.leave()
 
+    def sleep(self) -> None:
+        assert self._tasks is not None
+        self._tasks.start_soon(self._painter.sleep)
+
     def reasoning(self) -> None:
         """Show more of the reasoning that goes on, or all of the last."""
         reasoning = self.desk.view.reasoning

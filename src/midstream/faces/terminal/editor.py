@@ -34,6 +34,7 @@ class Keyboard(Protocol):
     def ctrl_c(self) -> None: ...
     def ctrl_d(self) -> None: ...
     def reasoning(self) -> None: ...
+    def sleep(self) -> None: ...
     def typed(self, key: str) -> None:
         """A key was typed into an empty line."""
         ...
@@ -118,8 +119,8 @@ class Editor:
         lines: list[str] = []
         for n, each in enumerate(state.completions[first : first + MENU], first):
             mark = "▸ " if n == state.complete_index else "  "
-            about = f"  {each.display_meta_text}" if each.display_meta_text else ""
-            words = clip(mark + flat(f"{each.display_text}{about}"), 0, width)
+            about = f"  {flat(each.display_meta_text)}" if each.display_meta_text else ""
+            words = clip(mark + flat(each.display_text) + about, 0, width)
             lines.append(paint(Look.NAME if n == state.complete_index else Look.FAINT, words))
         return lines
 
@@ -140,7 +141,7 @@ class Editor:
         bind("escape", to=self._escape)
         bind("c-d", to=self._ctrl_d)
         bind("tab", to=self._tab)
-        bind("c-z", to=_sleep)
+        bind("c-z", to=_calling(keyboard.sleep))
         bind(Keys.BracketedPaste, to=_paste)
         bind(Keys.Any, to=self._any, filter=Condition(lambda: not self.buffer.text))
         return keys
@@ -197,10 +198,6 @@ def _calling(action: Callable[[], None]) -> Callable[[KeyPressEvent], None]:
 
 def _new_line(event: KeyPressEvent) -> None:
     event.current_buffer.insert_text("\n")
-
-
-def _sleep(event: KeyPressEvent) -> None:
-    event.app.suspend_to_background()
 
 
 def _paste(event: KeyPressEvent) -> None:

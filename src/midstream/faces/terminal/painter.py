@@ -22,11 +22,18 @@ class Terminal:
     Args:
         write: may wait, so that it is called in a thread.
         size: of the terminal, at this moment.
+        sleep: stops the program until it is told to go on.
     """
 
-    def __init__(self, write: Callable[[str], None], size: Callable[[], Size]) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        size: Callable[[], Size],
+        sleep: Callable[[], None] = lambda: None,
+    ) -> None:
         self.write = write
         self.size = size
+        self.sleep = sleep
 
 
 class Painter:
@@ -36,6 +43,8 @@ class Painter:
         self._terminal = terminal
         self._changed = anyio.Event()
         self._pressed = anyio.Event()
+        self._turn = anyio.Lock()
+        self._shows = True  # what is live
 
     def changed(self) -> None:
         """Something is to be shown soon."""
@@ -52,25 +61,41 @@ class Painter:
             with anyio.move_on_after(TICK_S if self._desk.moves else math.inf):
                 await self._changed.wait()
             self._changed = anyio.Event()
-            await self._write(self._frame())
+            await self._draw()
             with anyio.move_on_after(FRAME_S):
                 await self._pressed.wait()
             self._pressed = anyio.Event()
 
+    def again(self) -> None:
+        """Others have written to the terminal: draw below it."""
+        self._screen.begin_anew()
+        self.pressed()
+
+    async def sleep(self) -> None:
+        """Leave the terminal to the shell for a while."""
+        self._shows = False
+        await self._draw()
+        self._terminal.sleep()
+        self._shows = True
+        self.again()
+
     async def end(self) -> None:
         """Leave the finished lines alone on the screen, and the cursor below them."""
-        await self._write(self._frame(live=False))
+        self._shows = False
+        await self._draw()
 
-    async def _write(self, text: str) -> None:
-        if text:
-            with anyio.CancelScope(shield=True):  # half a frame would spoil the screen
-                await in_thread(partial(self._terminal.write, text))
+    async def _draw(self) -> None:
+        """One frame after the other: each begins where the one before has left the cursor."""
+        async with self._turn:
+            if text := self._frame():
+                with anyio.CancelScope(shield=True):  # half a frame would spoil the screen
+                    await in_thread(partial(self._terminal.write, text))
 
-    def _frame(self, *, live: bool = True) -> str:
+    def _frame(self) -> str:
         size = self._terminal.size()
         self._desk.view.width = size.columns - 1
         steps = self._desk.view.take()
-        shown, place = self._desk.lines(size) if live else ([], Place())
+        shown, place = self._desk.lines(size) if self._shows else ([], Place())
         text, lines = "", list[str]()
         for step in steps:
             match step:

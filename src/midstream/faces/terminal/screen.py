@@ -50,6 +50,11 @@ class Screen:
         self._since: list[int] = []  # the widths of the finished lines since `mark`
         self._back = 0  # rows above the live region that the next frame writes over
 
+    def begin_anew(self) -> None:
+        """What was drawn is out of reach: the next frame begins where the cursor is."""
+        self._live, self._cursor, self._back = [], Place(), 0
+        self._since.clear()
+
     # -- lines that are taken back -------------------------------------------------------------
 
     def mark(self) -> None:
