@@ -63,8 +63,10 @@ def plain_words(line: str) -> tuple[str, ...] | None:
 SHELLS = names("ash bash busybox cmd csh dash fish ksh powershell pwsh sh tcsh zsh")
 # They run a command that is among their words.
 CARRIERS = names(
-    ". builtin chroot command doas env eval exec find fd flock ionice nice nohup parallel pkexec "
-    "runuser setsid source stdbuf strace su sudo timeout trap unshare watch xargs"
+    ". builtin bwrap caffeinate chroot chrt command dbus-run-session doas entr env eval exec "
+    "fakeroot faketime fd find firejail flock gtimeout hyperfine ionice ltrace nice nohup nsenter "
+    "numactl parallel pkexec proot runuser setarch setsid source stdbuf strace su sudo "
+    "systemd-run taskset time timeout trap unbuffer unshare watch xargs xvfb-run"
 )
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r]+)|(?P<redirection>\d*[<>]+[&|]?(?!\())|(?P<end>[\n;&|()`]|[<>]\()
