@@ -69,13 +69,14 @@ CARRIERS = names(
     "systemd-run taskset time timeout trap unbuffer unshare watch xargs xvfb-run"
 )
 _TOKEN = re.compile(
-    r"""(?P<blank>[ \t\r]+)|(?P<redirection>\d*[<>]+[&|]?(?!\())|(?P<end>[\n;&|()`]|[<>]\()
+    r"""(?P<blank>[ \t\r]+)|(?P<end><<<|[\n;&|()`]|[<>]\()|(?P<redirection>\d*[<>]+[&|]?(?!\())
     |'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|\\(?P<escaped>.)
     |(?P<bare>[^\s'"\\;&|<>()`]+)|(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(\[[^]]*\])?\+?=")
 _FIELD = re.compile(r"\$\{?IFS\}?")
+_DOLLAR = re.compile(r"\$(?=['\"])")  # before quotes
 _NO_QUOTES = str.maketrans("", "", "'\"\\")
 _FURTHER = 24  # words that are looked at for the next one of a prefix
 
@@ -103,7 +104,7 @@ def commands(line: str) -> Iterator[list[str]]:
 
     Without them, since what a shell is given in quotes, or what is substituted in them, runs too.
     """
-    line = _FIELD.sub(" ", line.replace("\\\n", ""))
+    line = _DOLLAR.sub("", _FIELD.sub(" ", line.replace("\\\n", "")))
     yield from _commands(line)
     if (bare := line.translate(_NO_QUOTES)) != line:
         yield from _commands(bare)
