@@ -42,6 +42,8 @@ NOTHING = [
     "go build -toolexec=x", "go vet -vettool=x", "taskset 1 x", "systemd-run x", "nsenter x",
     "coverage run x", "sort -o x", "sort --compress-program=x", "split --filter=x", "psql",
     "sqlite3 x", "julia -e x", "R -e x", "tclsh x", "cmake -P x", "conda run x", "dig x.example",
+    "test -v 'a[$(x)]'", "printf -v 'a[$(x)]' b", "read 'a[$(x)]'",
+    "mapfile -C x a", "enable -f x y",
 ]  # fmt: skip
 
 

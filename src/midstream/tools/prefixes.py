@@ -7,10 +7,16 @@ from os.path import basename
 
 from midstream.tools.shell import CARRIERS, SHELLS, names, plain_words
 
+# The shell's own that run what is in their words, such as the index of `test -v 'a[$(x)]'`.
+BUILTINS = names(
+    "alias bind compgen complete declare enable export getopts hash let local mapfile printf read "
+    "readarray readonly test typeset unset wait"
+)
 # What follows them can run any program, write any file or reach any address: nothing is offered.
 ANYTHING = (
     SHELLS
     | CARRIERS
+    | BUILTINS
     | names(
         "at awk batch bun clojure cmake conda coverage cp crontab curl dc dd deno dig direnv "
         "docker ed elixir emacs erl ex expect gawk gdb ghci gnuplot groovy guile host install "
