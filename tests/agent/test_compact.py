@@ -336,6 +336,39 @@ async def test_what_has_filled_up_at_once_is_compacted_again() -> None:
     assert asked(world) == [False, True, False, True, False]
 
 
+async def test_what_is_longer_than_the_window_is_summed_up_from_what_fits() -> None:
+    @tool(effects="read", name="look")
+    async def look_far() -> tuple[str, Image]:
+        return "first " + "seen " * 10_000, Image(PNG)
+
+    two = [start(), tool_use(0, "a", "look"), tool_use(1, "b", "look"), stop("tool_use")]
+    async with provider(two, SUMMED_UP, says("Done."), SUMMED_UP, says("Yes.")) as world:
+        agent, session = world.agent([look_far], context_window=9000, max_tokens=100), Session()
+        assert (await agent.run("Look!", session)).text == "Done."
+    assert asked(world) == [False, True, False]
+    results = [b["content"] for b in world.said(1)[-1]["content"] if b["type"] == "tool_result"]
+    assert [[part["type"] for part in each] for each in results] == [["text", "image", "text"]] * 2
+    assert all(each[0]["text"].startswith("first seen") for each in results)
+    assert all(each[2]["text"].startswith("[cut: 50,006 bytes") for each in results)
+    assert len(str(results)) < 9000 * 4
+
+
+async def test_a_conversation_that_was_refused_for_its_length_can_be_compacted() -> None:
+    @tool(effects="read", name="look")
+    async def look_far() -> str:
+        return "seen " * 10_000
+
+    too_long: Answer = (400, {"error": {"type": "x", "message": "too long"}}, {})
+    async with provider(CALLS, too_long, SUMMED_UP, says("Yes.")) as world:
+        session, tools = Session(), [look_far]
+        run = world.agent(tools, thinking=1024, compact_at=None).run("Look!", session)
+        assert (await run).outcome == "failed"
+        agent = world.agent(tools, thinking=1024, context_window=9000)
+        assert (await agent.compact(session)).outcome == "completed"
+        assert (await agent.run("And?", session)).text == "Yes."
+    assert len(str(world.said(2))) < 9000 * 4 < len(str(world.said(1)))
+
+
 async def test_a_run_may_be_compacted_as_often_as_it_fills_up() -> None:
     async with provider(
         FULL_CALLS, SUMMED_UP, CALLS, FULL_CALLS, SUMMED_UP, says("Done.")

@@ -331,6 +331,41 @@ async def test_a_read_may_run_again_without_a_word() -> None:
     assert world.notes() == ""
 
 
+EDITED_FIRST: list[Any] = [
+    pytest.param(["read", "edit"], ["edit", "read"], "new", id="the other way round"),
+    pytest.param(["read"], ["edit", "read"], "new", id="it was not asked for before"),
+    pytest.param(["read", "edit"], ["read", "edit"], "old", id="in the same order"),
+]
+
+
+@pytest.mark.parametrize(("lost", "then", "seen"), EDITED_FIRST)
+async def test_a_read_behind_an_edit_is_none_from_before_it(
+    lost: list[str], then: list[str], seen: str
+) -> None:
+    words, done = ["old"], anyio.Event()
+
+    @tool(effects="read", serial="file")
+    async def read() -> str:
+        if "edit" not in lost:
+            done.set()
+        return words[-1]
+
+    @tool(serial="file")
+    async def edit() -> str:
+        words.append("new")
+        done.set()
+        return "edited"
+
+    first = [tool_use(at, f"a_{name}", name, "{}") for at, name in enumerate(lost)]
+    again = [tool_use(at, f"b_{name}", name, "{}") for at, name in enumerate(then)]
+    async with provider(
+        [start(), *first, done, Do.CUT], [start(), *again, stop("tool_use")], says("Done.")
+    ) as world:
+        await world.agent([read, edit]).run("Edit")
+    assert words == ["old", "new"]
+    assert world.results() == {"b_edit": "edited", "b_read": seen}
+
+
 # -- a limit cuts the answer -------------------------------------------------------------------
 
 

@@ -1,6 +1,9 @@
 """Words that are queued: said at the end of a turn, or still there when the run is over."""
 
+import itertools
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,14 @@ import anyio
 import pytest
 
 from midstream import Image, Journal, Run, tool
-from midstream.events import Prompted, TextDelta, ToolStarted, TurnEnded, TurnStarted
+from midstream.events import (
+    Prompted,
+    TextDelta,
+    ToolStarted,
+    TurnDiscarded,
+    TurnEnded,
+    TurnStarted,
+)
 from midstream.messages import Message, Text
 from tests.agent.test_cost import agent as limited
 from tests.agent.test_guarantees import search
@@ -24,6 +34,8 @@ from tests.fakes import (
     text,
     tool_use,
 )
+from tests.proof.awaits import Count
+from tests.proof.test_every_await import at_suspensions
 
 pytestmark = pytest.mark.anyio
 
@@ -206,3 +218,32 @@ async def test_whenever_words_are_queued_they_are_said_or_refused() -> None:
                             run.queue("And?")
                             taken = True
         assert (texts(run).count("And?"), run.queued) == (int(taken), ())
+
+
+async def test_whenever_words_are_taken_back_nothing_is_asked_without_them() -> None:
+    for place in itertools.count(1):
+        async with provider(says("Yes."), says("Yes, yes.")) as world:
+            run, taken = limited(world, 1.0).run("Go"), list[Any]()
+            places = Count(place, partial(_take_back, run, taken))
+            with at_suspensions(places):
+                await queueing(run, "And?")
+        assert run.outcome == "completed"
+        assert texts(run).count("And?") + len(taken) == 1
+        assert len(world.requests) == 2 - len(taken)
+        if not places.acted:
+            break
+
+
+def _take_back(run: Run, taken: list[Any]) -> None:
+    taken += run.unqueue()
+
+
+@pytest.mark.parametrize("words", [Run.queue, Run.interrupt])
+async def test_no_words_are_taken_once_a_run_has_failed(words: Callable[[Run, str], None]) -> None:
+    async with provider((400, {"error": {"type": "x", "message": "no"}}, {})) as world:
+        async with world.agent().run("Go") as run:
+            async for event in run:
+                if isinstance(event, TurnDiscarded):
+                    with pytest.raises(RuntimeError, match="has ended"):
+                        words(run, "And?")
+    assert run.outcome == "failed"

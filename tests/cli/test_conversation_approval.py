@@ -43,14 +43,14 @@ def test_a_tool_that_is_allowed_for_good_is_not_asked_about_again(
 
 
 def test_commands_that_begin_alike_are_allowed_for_good(tmp_path: Path, simulator: Start) -> None:
-    commands = ("git log --oneline", "git log -3", "git push")
+    commands = ("git status --short", "git status -b", "git push")
     calls = [Reply([call("run_command", command=each)]) for each in commands]
     sim = simulator([*calls, Reply([say("As you like.")])])
     with talk(tmp_path, sim) as tmux:
-        tmux.say("Look at the log.")
+        tmux.say("Look at it.")
         screen = tmux.wait_for("y yes")
-        assert "? run_command\n    git log --oneline\n" in screen
-        assert "p always “git log …”" in screen
+        assert "? run_command\n    git status --short\n" in screen
+        assert "p always “git status …”" in screen
         tmux.press("p")
         tmux.wait_for("    git push\n  y yes")
         tmux.press("n")

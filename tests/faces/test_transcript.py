@@ -1,7 +1,7 @@
 """A session as it is read afterwards."""
 
 from midstream.faces.transcript import markdown, plain
-from midstream.journal.records import Approved, Committed, Discarded, Record
+from midstream.journal.records import Approved, Committed, Discarded, Ended, Record
 from midstream.messages import Message, Text, ToolCall, ToolResult
 
 RULE = "rule run_command:ls"
@@ -52,3 +52,11 @@ def test_a_markdown_file_tells_it_too() -> None:
     text = "\n\n".join(markdown("Title", RECORDS))
     assert "\n*Allowed by the user.*\n" in text
     assert "\n*Refused by the user: not Yet.*\n" in text
+
+
+def test_what_was_decided_in_a_run_that_failed_is_not_told_of_a_call_with_the_same_id() -> None:
+    records = [Approved(1, "a", "run_command", True, "user"), Ended("failed"), turn("a", "rm", "x")]
+    decided, end, *told = plain(records)
+    assert (decided, end) == ("[run_command: allowed by the user]", "[failed]")
+    assert "allowed" not in str(told)
+    assert "llowed" not in "".join(markdown("Title", records)).partition("Failed")[2]

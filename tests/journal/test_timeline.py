@@ -360,3 +360,18 @@ def test_whatever_the_rows_are_no_bar_is_longer_than_its_run(
         spans = [span for bar in bars for span in (bar, *bar.hidden)]
         assert all(whole.begin_s <= s.begin_s <= s.end_s <= whole.end_s for s in spans)
         assert all(bar.hidden_s <= bar.seconds + 1e-6 for bar in bars)
+
+
+TIMES = st.one_of(st.floats(-1e9, 1e9), st.sampled_from([0.0, -1.0, 1e300, -1e300]))
+
+
+@given(st.lists(TIMES, min_size=5, max_size=5), TIMES, TIMES)
+def test_no_bar_goes_back_in_time_even_if_the_clock_was_set_back(
+    at: list[float], streamed: float, part: float
+) -> None:
+    answer = committed(("text", part), streamed=streamed)
+    run = folded(
+        *zip(at, [prompted("Hi"), Began(1, 1), began("a"), ended("a"), answer], strict=True)
+    )
+    bars = [bar for turn in run.turns for bar in turn.bars]
+    assert all(0 <= bar.begin_s <= bar.end_s <= run.seconds for bar in bars)

@@ -36,7 +36,14 @@ NOTHING = [
     "git rebase -x a", "git submodule foreach x", "cargo install x", "npm install x", "npm exec",
     "go run x", "pip install x", "uv run", "uv run sh -c x", "uv run --with x pytest",
     "uv run python -c x", "uv run uv run sudo x", "npx", "npx sudo x", "-x", "'a b' c", "'a\nb' c",
-    "python 'a\nb'",
+    "python 'a\nb'", "git log --output=x", "git diff --output=x", "git show --output=x",
+    "git fetch --upload-pack=x", "git push --exec=x", "git clone -u x y", "git archive -o x",
+    "git hook run x", "git init --template=x", "npm x y", "npm init y", "npm explore x -- y",
+    "go build -toolexec=x", "go vet -vettool=x", "taskset 1 x", "systemd-run x", "nsenter x",
+    "coverage run x", "sort -o x", "sort --compress-program=x", "split --filter=x", "psql",
+    "sqlite3 x", "julia -e x", "R -e x", "tclsh x", "cmake -P x", "conda run x", "dig x.example",
+    "test -v 'a[$(x)]'", "printf -v 'a[$(x)]' b", "read 'a[$(x)]'",
+    "mapfile -C x a", "enable -f x y",
 ]  # fmt: skip
 
 

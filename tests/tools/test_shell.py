@@ -94,7 +94,8 @@ PUSHES = [
     "eval 'git push'", "sudo git push", "sudo -u a git push", "env -i A=b git push",
     "timeout 5 git push", "xargs git push", "find . -exec git push ;", "nohup git push",
     "sudo sh -c 'git push'", "cat <<E\ndon't\nE\ngit push", "true # don't\ngit push",
-    "echo 'don\ngit push", "git -c ';' push",
+    "echo 'don\ngit push", "git -c ';' push", "bash <<< 'git push'", "git $'push'", "$'git' push",
+    "A[0]=1 git push", "systemd-run --user git push", "taskset 1 git push",
 ]  # fmt: skip
 OTHERS = [
     "git status", "git pushx", "git log push", "echo git push", "gitx push", "git", "push", "",

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from midstream.agent.attempts import Attempts
 from midstream.agent.keeper import Keeper
 from midstream.agent.plan import Plan
-from midstream.agent.room import is_full, was_full, window_of
-from midstream.agent.summary import KEPT_TOKENS, in_place_of, request_for, summary_of
+from midstream.agent.room import is_full, room_in, was_full, window_of
+from midstream.agent.summary import KEPT_TOKENS, fitted, in_place_of, request_for, summary_of
 from midstream.agent.tally import Tally, is_spent, price_usd, reason
 from midstream.errors import MidstreamError, NotCompacted
 from midstream.events import (
@@ -23,12 +23,14 @@ from midstream.events import (
     ThinkingDelta,
 )
 from midstream.feed import Feed
+from midstream.journal.context import rough_tokens
 from midstream.journal.session import Session
 from midstream.messages import ModelRequest
 from midstream.models.model import Connection
 from midstream.turn.turn import Turn
 
 LEAST_TOKENS = 4_096  # that a summary may have, however short answers are to be
+SAFE = 0.8  # of the room, where it is estimated what fits
 
 
 class Compactor:
@@ -94,7 +96,7 @@ class Compactor:
         window = await window_of(self._plan)
         self._feed.emit(CompactionStarted(self._session.context_tokens, window))
         try:
-            turn = await self._summed_up(connection, words)
+            turn = await self._summed_up(connection, self._request(words, window))
         except MidstreamError as error:
             self._feed.emit(CompactionFailed(reason(error)))
             raise
@@ -111,8 +113,8 @@ class Compactor:
         await self._keeper.compacted(summary, message, usage, price)
         self._feed.emit(Compacted(summary, usage, price))
 
-    async def _summed_up(self, connection: Connection, words: str) -> Turn:
-        request, attempt = self._request(words), 0
+    async def _summed_up(self, connection: Connection, request: ModelRequest) -> Turn:
+        attempt = 0
         while True:
             attempt, turn = attempt + 1, Turn(self._plan.max_arguments)
             try:
@@ -128,9 +130,12 @@ class Compactor:
             if await is_spent(self._plan, self._tally):
                 raise NotCompacted("the limit of cost was reached")
 
-    def _request(self, words: str) -> ModelRequest:
-        request = self._plan.request
-        said = (*self._session.messages, request_for(words))
+    def _request(self, words: str, window: int | None) -> ModelRequest:
+        request, said = self._plan.request, tuple(self._session.messages)
+        tokens = self._session.context_tokens
+        if window and tokens > (room := room_in(self._plan, window)):
+            said = fitted(said, int(room / tokens * SAFE * rough_tokens(*said)))
+        said = (*said, request_for(words))
         return replace(request, messages=said, max_tokens=max(request.max_tokens, LEAST_TOKENS))
 
     async def _ask(self, connection: Connection, request: ModelRequest, turn: Turn) -> None:

@@ -130,7 +130,10 @@ class Loop:
         try:
             await check_price(self._plan)
             async with self._plan.model.connect() as connection:
-                return await self._turns(connection, compaction)
+                try:
+                    return await self._turns(connection, compaction)
+                finally:
+                    self.over = True
         except MidstreamError as error:
             return "failed", run_error(error)
 
@@ -139,7 +142,6 @@ class Loop:
         while True:
             end = None if compaction else await self._at_limit()
             if end := end or await self._step(connection, compaction):
-                self.over = True
                 return end
             compaction = None
 
@@ -166,12 +168,19 @@ class Loop:
                 await self._settle()
             if self._cancelled:
                 self._feed.emit(Interrupted(None))
+        spent = bool(self.queued) and await is_spent(self._plan, self._tally)
+        # From here on nothing is awaited: what is queued may be taken back at any time.
         if self._words and not self._cancelled:
             self._take_words()
             return None
         if self._cancelled:
             return end or ("cancelled", None)
-        return None if end and self.queued and may_go_on(end, self._turn) else end
+        if end and self.queued and may_go_on(end, self._turn):
+            if spent:
+                return "max_cost", None
+            self._take_queued()
+            return None
+        return end
 
     def _end(self, outcome: Outcome, error: RunError | None) -> None:
         # Of an answer that was refused, nothing is the run's.

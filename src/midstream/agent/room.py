@@ -37,9 +37,13 @@ async def _is_full(plan: Plan, session: Session, tokens: int) -> bool:
     window = await window_of(plan)
     if window is None or session.request_tokens > window:
         return False  # a request that was answered was not too long: the figures are wrong
+    return tokens > plan.compact_at * room_in(plan, window)
+
+
+def room_in(plan: Plan, window: int) -> int:
+    """The tokens that a request may have in such a window, so that there is room for an answer."""
     # An answer seldom needs all that it may have, and of a small window it would take the most.
-    answer = min(plan.request.max_tokens, window // 4)
-    return tokens > plan.compact_at * (window - answer)
+    return window - min(plan.request.max_tokens, window // 4)
 
 
 def _known(plan: Plan) -> int | None:

@@ -6,13 +6,17 @@ task. Nothing else does, results of tools least of all.
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from midstream.errors import NotCompacted
 from midstream.journal.context import rough_tokens
 from midstream.journal.records import NOTE
 from midstream.messages import Image, Message, Parts, StopReason, Text, ToolResult
+from midstream.tools.output import to_output
 from midstream.turn.turn import Turn
 
 KEPT_TOKENS = 10_000  # the most of the user's own words that go on
+SHORTENED = (40_000, 10_000, 2_500, 500)  # bytes of one result, until all of them fit
 ASKED = """[From the runtime, not from the user.] This conversation becomes too long. It is about \
 to be replaced by a summary, which you write now: whoever goes on knows nothing else of it. Keep:
 - what the user wants, with every constraint and preference they told, in their own words where \
@@ -41,6 +45,30 @@ PROBLEMS = {
 def request_for(words: str) -> Message:
     """What is said to the model behind all that was said."""
     return Message("user", (Text(ASKED + (MINDFUL + words if words.strip() else "")),))
+
+
+def fitted(messages: tuple[Message, ...], most: int) -> tuple[Message, ...]:
+    """The conversation with the results of tools cut, so that it has at most so many tokens.
+
+    One answer may ask for more than the window holds, and then nothing can be asked any more. Where
+    it is not the results that are too long, it stays too long.
+    """
+    said = messages
+    for longest in SHORTENED:
+        if rough_tokens(*said) <= most:
+            break
+        said = tuple(_shortened(each, longest) for each in messages)
+    return said
+
+
+def _shortened(message: Message, longest: int) -> Message:
+    blocks = (
+        replace(each, output=to_output(each.output, longest))
+        if isinstance(each, ToolResult)
+        else each
+        for each in message.blocks
+    )
+    return replace(message, blocks=tuple(blocks))
 
 
 def summary_of(turn: Turn) -> str:

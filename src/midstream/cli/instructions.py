@@ -4,6 +4,8 @@ import platform
 from datetime import date
 from pathlib import Path
 
+from midstream.tools.workspace.folders import Folders, readable
+
 FOLDER_SAYS = "AGENTS.md"  # what a project wants agents to know: https://agents.md
 LARGEST = 32 * 1024  # bytes of it that are read
 
@@ -21,17 +23,20 @@ You are an assistant in a terminal, run by midstream. You work in the folder {fo
 def instructions(folder: Path) -> str:
     """The system prompt, with what the folder's AGENTS.md says, if there is one."""
     system = platform.system() or "an unknown system"
-    words = ABOUT.format(folder=folder, system=system, today=date.today().isoformat())
+    words = ABOUT.format(
+        folder=readable(str(folder)), system=system, today=date.today().isoformat()
+    )
     said = agents(folder)
     return f"{words}\n{FOLDER_SAYS} of this folder says:\n\n{said}" if said else words
 
 
 def agents(folder: Path) -> str:
-    path = folder / FOLDER_SAYS
+    """What it says; nothing where it is a link that leads out of the folder, or no file.
+
+    A folder may be a stranger's, and what is read here is sent without a question.
+    """
     try:
-        if not path.is_file():  # a pipe would be waited for
-            return ""
-        with path.open("rb") as file:
+        with Folders(folder).place(FOLDER_SAYS).opened() as file:
             return file.read(LARGEST).decode(errors="replace").strip()
     except OSError:
         return ""

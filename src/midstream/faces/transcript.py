@@ -47,6 +47,7 @@ def plain(records: Iterable[Record]) -> Iterator[str]:
             case Interrupted():
                 yield "[interrupted]"
             case Ended(outcome, error):
+                yield from _of_lost_calls(decided)
                 yield f"[{outcome}{': ' if error else ''}{error}]"
             case _:
                 pass
@@ -59,13 +60,19 @@ def _in_order(
     answers = turn.results.blocks if turn.results else ()
     by_call = {each.call_id: each for each in answers if isinstance(each, ToolResult)}
     asked = {each.id for each in turn.message.blocks if isinstance(each, ToolCall)}
-    for lost in [each for call_id, each in decided.items() if call_id not in asked]:
-        yield f"[{lost.name}: {_decision(lost)}]"
+    yield from _of_lost_calls({key: each for key, each in decided.items() if key not in asked})
     for block in turn.message.blocks:
         of_call = isinstance(block, ToolCall) and (decided.get(block.id), by_call.get(block.id))
         parts = [told(each).rstrip() for each in (block, *(of_call or ())) if each]
         if any(parts):
             yield "\n".join(parts)
+    decided.clear()
+
+
+def _of_lost_calls(decided: dict[str, Approved]) -> Iterator[str]:
+    """What was decided of calls that no answer holds; the next that has the id is another call."""
+    for lost in decided.values():
+        yield f"[{lost.name}: {_decision(lost)}]"
     decided.clear()
 
 
@@ -117,6 +124,7 @@ def markdown(title: str, records: Iterable[Record]) -> Iterator[str]:
             case Interrupted():
                 yield "*Interrupted.*"
             case Ended(outcome, error):
+                yield from _of_lost_calls(decided)
                 yield f"*{outcome.capitalize()}{': ' if error else '.'}{error}*"
             case _:
                 pass

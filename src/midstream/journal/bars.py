@@ -149,6 +149,7 @@ class TurnFold:
             return
         streamed = turn.streamed
         ended = self._guess(at, turn) if streamed is None else min(self._asked + streamed, at)
+        ended = max(ended, self._asked)
         parts = turn.parts
         if not parts and turn.ttft is not None:
             parts = (Part(_kind(turn.message), turn.ttft),)
@@ -172,7 +173,7 @@ class TurnFold:
             self._lost = None
 
     def _parts(self, asked: float, ended: float, parts: Sequence[Part]) -> None:
-        begins = [min(asked + part.began_s, ended) for part in parts]
+        begins = [max(asked, min(asked + part.began_s, ended)) for part in parts]
         edges = [asked, *begins, ended]
         kinds: list[BarKind] = ["waiting", *(part.kind for part in parts)]
         spans = zip(kinds, edges, edges[1:], strict=False)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from midstream.journal.bars import Turn, TurnEnd, TurnFold
 from midstream.journal.database import Row
@@ -49,7 +50,9 @@ def timeline(rows: Iterable[Row], now: float | None = None) -> list[Run]:
     runs: list[Run] = []
     rows_of_run: list[Row] = []
     for row in rows:
-        rows_of_run.append(row)
+        # Rows have the clock of the wall, which may be set back in the middle.
+        before = rows_of_run[-1].at if rows_of_run else row.at
+        rows_of_run.append(replace(row, at=max(row.at, before)))
         if isinstance(row.record, Ended):
             runs.append(_run(len(runs) + 1, rows_of_run, row.record, None))
             rows_of_run = []

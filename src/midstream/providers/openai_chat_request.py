@@ -136,13 +136,12 @@ class _Spelling:
 
     def messages(self, messages: Sequence[Message]) -> Iterator[Json]:
         # What the user says in a row is one message: templates of many models want roles in turn.
-        for role, group in groupby(messages, key=lambda message: message.role):
+        told = (each for each in messages if each.role == "user" or _is_told(each.blocks))
+        for role, group in groupby(told, key=lambda message: message.role):
             if role == "user":
                 yield from self._answers([block for message in group for block in message.blocks])
-                continue
-            for message in group:
-                if spelled := self._assistant(message.blocks):
-                    yield spelled
+            else:
+                yield from (self._assistant(message.blocks) for message in group)
 
     def _answers(self, blocks: Sequence[Block]) -> Iterator[Json]:
         """Results, a message each, then the user's words: what stands between is refused."""
@@ -165,11 +164,9 @@ class _Spelling:
         if parts:
             yield {"role": "user", "content": _simple(parts)}
 
-    def _assistant(self, blocks: Sequence[Block]) -> Json | None:
+    def _assistant(self, blocks: Sequence[Block]) -> Json:
         text = "".join(block.text for block in blocks if isinstance(block, Text))
         calls = [self._call(block) for block in blocks if isinstance(block, ToolCall)]
-        if not text.strip() and not calls:
-            return None  # an empty message is refused
         spelled: Json = {"role": "assistant", "content": text if text.strip() else None}
         if calls:
             spelled["tool_calls"] = calls
@@ -210,6 +207,14 @@ class _Spelling:
                 return details
             case _:
                 return []
+
+
+def _is_told(answer: Sequence[Block]) -> bool:
+    """An empty message is refused, and of thinking alone none is left."""
+    return any(
+        isinstance(block, ToolCall) or (isinstance(block, Text) and block.text.strip())
+        for block in answer
+    )
 
 
 def _text(text: str) -> Json:

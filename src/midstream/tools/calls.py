@@ -117,7 +117,7 @@ class ToolCalls:
     def stop(self, why: str) -> None:
         """Cancel every call; from here on none starts."""
         self._stopped = why
-        for call in self._ledger.values():
+        for call in self._all:
             call.cancel(why)
 
     async def results(self, calls: Iterable[ToolCall]) -> tuple[ToolResult, ...]:
@@ -160,7 +160,16 @@ class ToolCalls:
     # -- one call ------------------------------------------------------------------------------
 
     def _may_adopt(self, earlier: Call, tool: Tool) -> bool:
-        return tool.effects != "read" or anyio.current_time() - earlier.ended < READ_KEEPS_S
+        if tool.effects != "read":
+            return True
+        # What changes the same is asked for in front of it this time: it must have been then, too.
+        changes = filter(None, (self._ledger.get(call.key) for call in self._asked.values()))
+        overtaken = any(
+            each.tool and each.tool.effects != "read" and each.began > earlier.began
+            for each in changes
+            if each.before.keys() & earlier.before.keys()
+        )
+        return not overtaken and anyio.current_time() - earlier.ended < READ_KEEPS_S
 
     async def _run(self, call: Call, tool: Tool, arguments: dict[str, Any]) -> None:
         result: ToolResult | None = None

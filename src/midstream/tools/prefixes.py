@@ -7,15 +7,24 @@ from os.path import basename
 
 from midstream.tools.shell import CARRIERS, SHELLS, names, plain_words
 
+# The shell's own that run what is in their words, such as the index of `test -v 'a[$(x)]'`.
+BUILTINS = names(
+    "alias bind compgen complete declare enable export getopts hash let local mapfile printf read "
+    "readarray readonly test typeset unset wait"
+)
 # What follows them can run any program, write any file or reach any address: nothing is offered.
 ANYTHING = (
     SHELLS
     | CARRIERS
+    | BUILTINS
     | names(
-        "at awk batch bun cp crontab curl dd deno docker ed emacs gawk gdb install java kubectl "
-        "less lldb ln man mawk mkfs mv nano nawk nc ncat netcat nvim perf podman rg rm rsync "
-        "scp screen script sed sftp shred socat ssh systemctl tar tee telnet tmux truncate vi "
-        "vim wget xdg-open zip"
+        "at awk batch bun clojure cmake conda coverage cp crontab curl dc dd deno dig direnv "
+        "docker ed elixir emacs erl ex expect gawk gdb ghci gnuplot groovy guile host install "
+        "ipython java jshell julia kubectl less lldb ln m4 mamba man mawk mkfs mv mysql nano "
+        "nawk nc ncat netcat ninja nmap nslookup nvim openssl osascript patch perf ping podman "
+        "psql pyenv R racket rbenv rg rlwrap rm rsync sbcl scala scp screen script sed sftp "
+        "shred socat sort split sqlite3 ssh swift systemctl tar tclsh tcpdump tee telnet tmux "
+        "truncate ts-node tsx vi view vim wget wish xdg-open zip"
     )
 )
 # Their second word says what they do.
@@ -27,11 +36,14 @@ SUBCOMMANDS = names(
 OPEN = {
     "cargo": names("add install"),
     "gh": names("alias api extension"),
+    # `--output`, `--exec`, `--upload-pack` and their like: also what only shows writes any file.
     "git": names(
-        "bisect config difftool filter-branch filter-repo grep mergetool rebase submodule"
+        "am apply archive bisect clone config daemon diff difftool fetch filter-branch "
+        "filter-repo for-each-repo format-patch grep hook init instaweb log ls-remote "
+        "mergetool pull push rebase remote-ext remote-fd send-email show submodule"
     ),
-    "go": names("generate get install run"),
-    "npm": names("add config i install"),
+    "go": names("build generate get install run vet"),
+    "npm": names("add config create explore i init innit install set x"),
     "uv": names("add pip run sync tool"),
 }
 OPEN_ANYWHERE = names("add alias config dlx eval exec i install run shell x")

@@ -63,17 +63,20 @@ def plain_words(line: str) -> tuple[str, ...] | None:
 SHELLS = names("ash bash busybox cmd csh dash fish ksh powershell pwsh sh tcsh zsh")
 # They run a command that is among their words.
 CARRIERS = names(
-    ". builtin chroot command doas env eval exec find fd flock ionice nice nohup parallel pkexec "
-    "runuser setsid source stdbuf strace su sudo timeout trap unshare watch xargs"
+    ". builtin bwrap caffeinate chroot chrt command dbus-run-session doas entr env eval exec "
+    "fakeroot faketime fd find firejail flock gtimeout hyperfine ionice ltrace nice nohup nsenter "
+    "numactl parallel pkexec proot runuser setarch setsid source stdbuf strace su sudo "
+    "systemd-run taskset time timeout trap unbuffer unshare watch xargs xvfb-run"
 )
 _TOKEN = re.compile(
-    r"""(?P<blank>[ \t\r]+)|(?P<redirection>\d*[<>]+[&|]?(?!\())|(?P<end>[\n;&|()`]|[<>]\()
+    r"""(?P<blank>[ \t\r]+)|(?P<end><<<|[\n;&|()`]|[<>]\()|(?P<redirection>\d*[<>]+[&|]?(?!\())
     |'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|\\(?P<escaped>.)
     |(?P<bare>[^\s'"\\;&|<>()`]+)|(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(\[[^]]*\])?\+?=")
 _FIELD = re.compile(r"\$\{?IFS\}?")
+_DOLLAR = re.compile(r"\$(?=['\"])")  # before quotes
 _NO_QUOTES = str.maketrans("", "", "'\"\\")
 _FURTHER = 24  # words that are looked at for the next one of a prefix
 
@@ -101,7 +104,7 @@ def commands(line: str) -> Iterator[list[str]]:
 
     Without them, since what a shell is given in quotes, or what is substituted in them, runs too.
     """
-    line = _FIELD.sub(" ", line.replace("\\\n", ""))
+    line = _DOLLAR.sub("", _FIELD.sub(" ", line.replace("\\\n", "")))
     yield from _commands(line)
     if (bare := line.translate(_NO_QUOTES)) != line:
         yield from _commands(bare)

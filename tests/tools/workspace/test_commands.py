@@ -144,6 +144,9 @@ def test_a_program_is_told_that_nobody_sees_it() -> None:
         "PAGER": "cat",
         "GIT_PAGER": "cat",
         "PYTHONUNBUFFERED": "1",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.bareRepository",
+        "GIT_CONFIG_VALUE_0": "explicit",
         "LC_ALL": "C",
         "https_proxy": "p",
     }
@@ -331,3 +334,17 @@ async def test_an_output_of_any_length_is_not_held_in_memory(kit: Kit) -> None:
 async def test_what_is_held_in_memory_would_be_seen(kit: Kit) -> None:
     grown_kb, _ = await growth(kit.root, "str(1)", "'x' * 6_000_000")
     assert grown_kb > 4_000
+
+
+async def test_files_that_look_like_a_repository_run_nothing(kit: Kit) -> None:
+    if await kit.call("run_command", command="git version") < "git version 2.38":
+        pytest.skip("git cannot be told so before 2.38")
+    settings = (
+        f"[core]\nrepositoryformatversion = 0\nbare = false\nworktree = {kit.root}\n"
+        f'fsmonitor = "touch {kit.outside}/ran; false"\n'
+    )
+    files = {"HEAD": "ref: refs/heads/a", "config": settings, "objects/a": "", "refs/a": ""}
+    for path, content in files.items():
+        await kit.call("write_file", path=path, content=content)
+    assert "safe.bareRepository" in await kit.call("run_command", command="git status")
+    assert not (kit.outside / "ran").exists()

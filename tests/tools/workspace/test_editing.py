@@ -153,6 +153,18 @@ def test_no_diff_takes_long(count: int) -> None:
     assert time.process_time() - began < 1
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("space", [" ", "\n"])
+async def test_equal_words_are_not_compared_again_and_again(
+    space: str, line_end: str, kit: Kit
+) -> None:
+    kit.file("a", ("0," + space).replace("\n", line_end) * 400_000)
+    began = time.process_time()
+    old = ("0," + space) * 1_000 + "1"
+    assert "not in a" in await kit.refusal("edit_file", path="a", old_text=old, new_text="x")
+    assert time.process_time() - began < 1
+
+
 CODE = "def f():\n\tif x:\n\t\treturn  1\n\n\ndef g():\n    return 2\n"
 MISSING = {
     "other white space": (

@@ -37,6 +37,31 @@ async def test_the_mode_stays(mode: int, kit: Kit) -> None:
     assert stat.S_IMODE((kit.root / "a").stat().st_mode) == mode
 
 
+async def test_a_file_with_other_words_does_not_run_with_the_rights_of_another(kit: Kit) -> None:
+    kit.file("a").chmod(0o6755)
+    await kit.call("write_file", path="a", content="new")
+    assert stat.S_IMODE((kit.root / "a").stat().st_mode) == 0o755
+
+
+GITS = [".git/config", ".git", "a/.git/hooks/pre-commit", ".GIT/config", ".g\u200cit/a", "link/a"]
+
+
+@pytest.mark.parametrize("path", GITS)
+async def test_what_is_gits_own_is_not_written(path: str, kit: Kit) -> None:
+    kit.file("repository/.git/a", "old")
+    (kit.root / "link").symlink_to("repository/.git")
+    before = sorted(kit.root.rglob("*"))
+    assert "is git's own" in await kit.refusal("write_file", path=path, content="x")
+    told = await kit.refusal("edit_file", path="link/a", old_text="old", new_text="new")
+    assert told == "repository/.git/a is git's own: only commands of git change it"
+    assert sorted(kit.root.rglob("*")) == before
+
+
+@pytest.mark.parametrize("path", [".gitignore", ".github/git", "a.git/config", "git"])
+async def test_what_only_sounds_like_it_is_written(path: str, kit: Kit) -> None:
+    assert path in await kit.call("write_file", path=path, content="x")
+
+
 async def test_a_new_file_has_the_mode_that_the_user_wants(kit: Kit) -> None:
     before = os.umask(0o027)
     try:

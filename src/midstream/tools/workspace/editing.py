@@ -44,7 +44,7 @@ class Editing:
             raise ValueError("old_text and new_text are the same: there is nothing to change")
         with place.naming():
             before, state = _read(place)
-            pattern = _pattern(old_text)
+            pattern = _pattern(before, old_text)
             _check(place, before, old_text, pattern, replace_all)
             after, count = _replaced(before, pattern, new_text)
             write(place, after.encode("utf-8", "surrogateescape"), state)
@@ -64,9 +64,12 @@ def _read(place: Place) -> tuple[str, os.stat_result]:
     return data.decode("utf-8", "surrogateescape"), state
 
 
-def _pattern(words: str) -> re.Pattern[str]:
-    """Finds the words whatever the line ends are, in them or in the file."""
-    return re.compile("\r?\n".join(map(re.escape, words.replace("\r\n", "\n").split("\n"))))
+def _pattern(text: str, words: str) -> re.Pattern[str]:
+    """Finds the words in the text whatever the line ends are, in them or in the text."""
+    returns = text.count("\r\n")
+    # Where nothing is left open a search takes one look at each character.
+    line_end = "\r?\n" if 0 < returns < text.count("\n") else "\r\n" if returns else "\n"
+    return re.compile(line_end.join(map(re.escape, words.replace("\r\n", "\n").split("\n"))))
 
 
 def _check(place: Place, text: str, old: str, pattern: re.Pattern[str], replace_all: bool) -> None:

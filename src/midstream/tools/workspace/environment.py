@@ -19,6 +19,10 @@ _FIXED = {
     "PAGER": "cat",
     "GIT_PAGER": "cat",
     "PYTHONUNBUFFERED": "1",  # else nothing is seen of a Python program until it ends
+    # A few files with the right names make any folder a repository, and its settings name programs.
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "safe.bareRepository",
+    "GIT_CONFIG_VALUE_0": "explicit",
 }
 
 

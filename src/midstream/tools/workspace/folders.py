@@ -22,6 +22,8 @@ _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | _NO_LINK
 _READ = os.O_RDONLY | os.O_NONBLOCK | _NO_LINK  # a pipe does not wait for its other end
 _KERNELS = ("/proc", "/sys")  # what looks like files there tells of processes and their secrets
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Some file systems do not see these in names, nor upper case.
+_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _LONGEST = 4_000  # characters of a path
 _LONGEST_SHOWN = 1_000
 
@@ -83,6 +85,12 @@ class Place(Struct, frozen=True):
             raise IsADirectoryError(f"{self.shown} is a folder: list_files shows what is in it")
         if not stat.S_ISREG(found.st_mode):
             raise PermissionError(f"{self.shown} is no ordinary file: a pipe, a device or the like")
+
+    def check_not_git(self) -> None:
+        """Refuse what git keeps for itself: its settings and hooks name programs that it runs."""
+        names = PurePath(self.path).relative_to(self.root).parts
+        if any(_IGNORED.sub("", name).casefold() == ".git" for name in names):
+            raise PermissionError(f"{self.shown} is git's own: only commands of git change it")
 
     def check_folder(self) -> None:
         """Refuse what is no folder, or one that the kernel's are in."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated
 
+LONGEST = 1_000  # characters: each step is tried on each path that there is
 MOST_ALTERNATIVES = 256
 MOST_BRACES = 32
 
@@ -22,10 +23,12 @@ class Glob:
     """A pattern without a slash is for the name alone; `**` stands for any number of folders.
 
     Raises:
-        ValueError: it has too many alternatives.
+        ValueError: it is too long, or has too many alternatives.
     """
 
     def __init__(self, pattern: str) -> None:
+        if len(pattern) > LONGEST:
+            raise ValueError(f"the pattern has more than {LONGEST:,} characters")
         few = pattern.count("{") <= MOST_BRACES
         found = list(islice(_alternatives(pattern), MOST_ALTERNATIVES + 1)) if few else []
         if not 0 < len(found) <= MOST_ALTERNATIVES:

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import stat
 from contextlib import suppress
 from typing import Annotated
 
@@ -43,6 +42,7 @@ def write(place: Place, data: bytes, read: os.stat_result | None = None) -> bool
     Raises:
         OSError: it cannot be written, or may not be, or has changed.
     """
+    place.check_not_git()
     with place.holding(make=True) as (name, folder):
         before = _state(name, folder)
         if before:
@@ -76,7 +76,7 @@ def _fill(descriptor: int, data: bytes, before: os.stat_result | None) -> None:
         if before:
             with suppress(OSError):  # only root can give files away
                 os.fchown(descriptor, before.st_uid, before.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+            os.fchmod(descriptor, before.st_mode & 0o777)  # not whose rights it runs with
         os.fsync(descriptor)
 
 
