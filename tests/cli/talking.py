@@ -50,6 +50,16 @@ async def slow_pay(amount: int) -> str:
     return f"slowly paid {amount}"
 
 @tool(effects="read")
+def ask(question: str) -> str:
+    """Ask whoever sits there."""
+    try:
+        said = input()
+    except EOFError:
+        said = "nobody"
+    child = subprocess.run("cat; sleep 1", shell=True, stdout=subprocess.PIPE, text=True)
+    return f"{said} answers{child.stdout}"
+
+@tool(effects="read")
 def leave(status: int) -> str:
     """End the program."""
     sys.exit(status)

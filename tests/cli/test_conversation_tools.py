@@ -125,3 +125,16 @@ def test_of_an_answer_that_has_scrolled_away_it_is_said_how_much_is_void(
     assert told[0] - begin == void
     after = [line for line in lines[told[0] :] if line.startswith("Paragraph")]
     assert after == [f"Paragraph {n} is here." for n in range(60)]
+
+
+def test_a_tool_that_reads_finds_the_end_and_takes_no_keys(
+    tmp_path: Path, simulator: Start
+) -> None:
+    sim = simulator([Reply([call("ask", question="Who is there?")]), Reply([say("Nobody.")])])
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Ask.")
+        tmux.wait_for("ask(question=")
+        tmux.type("all of these keys")
+        tmux.wait_for("› all of these keys")
+        tmux.wait_for("nobody answers")
+        assert "› all of these keys" in tmux.screen

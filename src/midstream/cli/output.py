@@ -1,4 +1,4 @@
-"""What tools print while a conversation has the terminal: lines of it, not strokes across it."""
+"""What tools read and print while a conversation has the terminal: nothing, and lines of it."""
 
 import os
 import sys
@@ -13,9 +13,12 @@ LONGEST = 2000  # characters of a line
 def caught(tell: Callable[[str], None]) -> Generator[int]:
     """Hand what is written to stdout and stderr to `tell`, a line at a time, in a thread.
 
-    Also what child processes write. Yields the number of the file that is the terminal.
+    Also what child processes write. Whoever reads stdin finds its end: the keys are for the
+    conversation alone. Yields the number of the file that is the terminal.
     """
-    terminal, others = os.dup(1), os.dup(2)
+    keys, terminal, others = os.dup(0), os.dup(1), os.dup(2)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     source, sink = os.pipe()
     for number in (1, 2):
         os.dup2(sink, number)
@@ -28,10 +31,9 @@ def caught(tell: Callable[[str], None]) -> Generator[int]:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
-        os.dup2(terminal, 1)
-        os.dup2(others, 2)
-        for number in (terminal, others):
-            os.close(number)
+        for number, before in enumerate((keys, terminal, others)):
+            os.dup2(before, number)
+            os.close(before)
         lines.join(0.2)  # a child that lives on may hold the pipe
 
 

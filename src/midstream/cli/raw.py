@@ -26,7 +26,7 @@ class Lent:
 
     def __init__(self, keys: int, terminal: int) -> None:
         self.awake: Callable[[], object] = int
-        self._keys = keys
+        self.keys = keys
         self._terminal = terminal
         self._before = termios.tcgetattr(keys)
         self._taken = termios.tcgetattr(keys)
@@ -34,16 +34,16 @@ class Lent:
         self._taken[3] &= ~(termios.ECHO | termios.ICANON | termios.ISIG | termios.IEXTEN)
 
     def take(self) -> None:
-        termios.tcsetattr(self._keys, termios.TCSANOW, self._taken)
+        termios.tcsetattr(self.keys, termios.TCSANOW, self._taken)
         os.write(self._terminal, PASTES.encode())
 
     def give_back(self) -> None:
-        termios.tcsetattr(self._keys, termios.TCSANOW, self._before)
+        termios.tcsetattr(self.keys, termios.TCSANOW, self._before)
         os.write(self._terminal, (SHOW + NO_PASTES).encode())
 
     def sleep(self) -> None:
         """Give it back, and stop until the shell lets the program go on."""
-        self._taken = termios.tcgetattr(self._keys)
+        self._taken = termios.tcgetattr(self.keys)
         self.give_back()
         os.kill(0, signal.SIGTSTP)
         self.woken()  # which nobody has stopped, if there is no shell
@@ -62,7 +62,7 @@ def raw_keys(number: int) -> Generator[Lent]:
         number: of the file that it is written to.
     """
     terminal = os.dup(number)  # that number may become another file's
-    lent = Lent(sys.stdin.fileno(), terminal)
+    lent = Lent(os.dup(sys.stdin.fileno()), terminal)
     lent.take()
     before_leaving.append(lent.give_back)
     handler = signal.signal(signal.SIGCONT, lent.woken)
@@ -73,3 +73,4 @@ def raw_keys(number: int) -> Generator[Lent]:
         before_leaving.remove(lent.give_back)
         lent.give_back()
         os.close(terminal)
+        os.close(lent.keys)

@@ -10,7 +10,7 @@ from time import monotonic
 import anyio
 from msgspec.structs import replace
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.input import create_input
+from prompt_toolkit.input import Input, create_input
 
 from midstream.agent.agent import Agent
 from midstream.cli.chat import paint_of_the_terminal, size, write
@@ -75,7 +75,7 @@ class Talk:
         slash = Slash()
         talk = slash.talk = Conversation(setup, desk, painter, slash, monotonic)
         completer = WordsAndFiles(ABOUT, slash.values, self._folder)
-        desk.editor = Editor(talk, self._history(), completer, create_input(), painter.pressed)
+        desk.editor = Editor(talk, self._history(), completer, self._keys(), painter.pressed)
         tell.append(lambda line: soon(talk.printed, line))
         signals.first = partial(soon, talk.leave)
         code = GONE
@@ -113,6 +113,9 @@ class Talk:
 
     def _new_session(self) -> Session:
         return Journal().session() if self._kept else Session()
+
+    def _keys(self) -> Input:
+        return create_input(open(self._lent.keys, closefd=False))
 
     def _history(self) -> History:
         if not self._kept:
