@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from midstream.simulator import Reply, Scenario, call, say
 from midstream.simulator.faults import Cut
 from tests.cli.talking import Start, result_of, slowly, talk
@@ -19,9 +21,9 @@ def test_the_answer_streams_on_while_it_is_asked(tmp_path: Path, simulator: Star
         tmux.wait_for("The end.")
         screen = tmux.screen
         assert "? pay\n    amount: 5\n" in screen
-        assert "  y yes · a always pay · n no · or write what to do instead" in screen
+        assert "  y yes · a always pay · n no · or what to do instead; Enter" in screen
         assert "pay(amount=5) · waits for you" in screen
-        tmux.press("y")
+        tmux.press("y", "Enter")
         tmux.wait_for("Paid.")
         assert "? pay" not in tmux.screen
         assert "paying 5" in tmux.screen
@@ -36,7 +38,7 @@ def test_a_tool_that_is_allowed_for_good_is_not_asked_about_again(
     with talk(tmp_path, sim) as tmux:
         tmux.say("Pay.")
         tmux.wait_for("a always pay")
-        tmux.press("a")
+        tmux.press("a", "Enter")
         tmux.wait_for("Both paid.")
         tmux.say("/tools")
         tmux.wait_for("allow pay")
@@ -51,9 +53,9 @@ def test_commands_that_begin_alike_are_allowed_for_good(tmp_path: Path, simulato
         screen = tmux.wait_for("y yes")
         assert "? run_command\n    git status --short\n" in screen
         assert "p always “git status …”" in screen
-        tmux.press("p")
+        tmux.press("p", "Enter")
         tmux.wait_for("    git push\n  y yes")
-        tmux.press("n")
+        tmux.press("n", "Enter")
         tmux.wait_for("As you like.")
     assert len(sim.requests) == 4
     assert "the user said no" in result_of(sim.requests[3])
@@ -64,18 +66,19 @@ def test_words_are_a_no_that_says_what_to_do_instead(tmp_path: Path, simulator: 
     with talk(tmp_path, sim) as tmux:
         tmux.say("Pay.")
         tmux.wait_for("y yes")
-        tmux.say("please ask me in June")  # its first letter alone would be an answer
+        tmux.say("please ask me in June")
         tmux.wait_for("As you like.")
         assert "paying" not in tmux.screen
     assert "please ask me in June" in result_of(sim.requests[1])
 
 
-def test_a_letter_and_enter_is_an_answer_at_once(tmp_path: Path, simulator: Start) -> None:
+@pytest.mark.parametrize("said", ["yy", "ok", "Yes."])
+def test_a_yes_may_be_said_in_several_ways(said: str, tmp_path: Path, simulator: Start) -> None:
     sim = simulator([Reply([call("pay", amount=5)]), Reply([say("Paid.")])])
     with talk(tmp_path, sim) as tmux:
         tmux.say("Pay.")
         tmux.wait_for("y yes")
-        tmux.press("y", "Enter")
+        tmux.say(said)
         tmux.wait_for("Paid.")
     assert result_of(sim.requests[1]) == "paid 5"
 
@@ -87,9 +90,9 @@ def test_two_questions_are_put_one_after_the_other(tmp_path: Path, simulator: St
     with talk(tmp_path, sim) as tmux:
         tmux.say("Pay.")
         tmux.wait_for("? pay (and 1 more)\n    amount: 1\n  y yes")
-        tmux.press("n")
+        tmux.press("n", "Enter")
         tmux.wait_for("? pay\n    amount: 2\n  y yes")
-        tmux.press("y")
+        tmux.press("y", "Enter")
         tmux.wait_for("Half of it.")
         assert "paying 2" in tmux.screen
         assert "paying 1" not in tmux.screen
@@ -128,35 +131,49 @@ def test_all_that_would_run_is_seen_or_it_is_said_how_much_is_not(
         screen = tmux.wait_for("y yes")
         assert all(f"word{n}" in screen for n in range(60))
         assert "not shown" not in screen
-        tmux.press("n")
+        tmux.press("n", "Enter")
         screen = tmux.wait_for(lambda seen: "echo line 0" in seen and "y yes" in seen)
         shown = sum(line.startswith("    echo line") for line in screen.split("\n"))
         hidden = len(long) - len("\n".join(long.split("\n")[:shown]))
-        assert shown >= 5
-        assert f"… {hidden} more characters are not shown" in screen
+        assert shown >= 10
+        assert f"… {hidden} more characters; v shows them" in screen
+        tmux.say("v")
+        tmux.wait_for("y yes")
+        assert "    echo line 39" in "\n".join(tmux.lines)
         tmux.resize(80, 12)
         tmux.wait_for(lambda seen: "? run_command" in seen and "y yes" in seen)
         tmux.resize(80, 24)
-        tmux.press("n")
+        tmux.press("n", "Enter")
         screen = tmux.wait_for(lambda seen: "? edit_file" in seen and "y yes" in seen)
         assert "    a.txt\n" in screen
-        assert screen.count("more characters are not shown") == 2
-        tmux.press("n")
+        assert screen.count("more characters; v shows them") == 2
+        tmux.press("n", "Enter")
         tmux.wait_for("Well.")
 
 
-def test_whoever_was_typing_when_the_question_came_goes_on_typing(
+def test_a_line_that_was_begun_before_the_question_is_no_answer(
     tmp_path: Path, simulator: Start
 ) -> None:
     reply = Reply([say("Wait. "), call("look", place="here")])
-    sim = simulator(Scenario(replies=[reply, Reply([call("pay", amount=1)]), Reply([say("Ok.")])]))
+    replies = [reply, Reply([call("pay", amount=1)]), Reply([say("As you say.")])]
+    sim = simulator(Scenario(replies=replies))
     with talk(tmp_path, sim) as tmux:
         tmux.say("Pay.")
         tmux.wait_for("half of it")
-        tmux.type("one mor")
-        tmux.wait_for("› one mor")
+        tmux.type("y")
+        tmux.wait_for("› y")
         (tmp_path / "go").touch()
-        tmux.wait_for("y yes")
-        tmux.type("e thing")
-        tmux.wait_for("› one more thing")
-        assert "? pay" in tmux.screen
+        tmux.wait_for("the line that you have begun is no answer")
+        tmux.say("es, and one more thing")
+        tmux.wait_for("As you say.")
+        assert "paying" not in tmux.screen
+    assert sim.requests[2]["messages"][-1]["content"][-1]["text"] == "yes, and one more thing"
+
+
+def test_what_a_terminal_would_not_show_is_spelled_out(tmp_path: Path, simulator: Start) -> None:
+    sim = simulator(
+        [Reply([call("run_command", command="echo a\x1b[8m\u202e")]), Reply([say("Well.")])]
+    )
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Run it.")
+        assert "echo a<U+001B>[8m<U+202E>" in tmux.wait_for("y yes")

@@ -1,6 +1,6 @@
 """The question whether a tool may run, put to the person who watches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -8,37 +8,36 @@ from msgspec import Struct
 
 from midstream.agent.run import Run
 from midstream.events import ApprovalRequested
-from midstream.faces.plain import printable
+from midstream.faces.plain import UNPRINTABLE
 from midstream.faces.terminal.paint import Look, Paint, flat, wrapped
 from midstream.tools.permissions import MEMBER, Rule
 from midstream.tools.prefixes import prefix_of
 
-MOST_LINES, MOST_CHARACTERS = 10, 2000  # of one member of the input
+MOST_LINES = 2_000  # that are shown of what is asked about, where it is asked for
 CHANGES = {"old_text": (Look.BAD, "-"), "new_text": (Look.GOOD, "+"), "content": (Look.GOOD, "+")}
 SPEAK_FOR_THEMSELVES = (*CHANGES, "command", "path")
-STILL_S = 0.4  # a key that was on its way when the question came is no answer to it
-ALONE_S = 0.3  # and one that is followed by another is the beginning of words
+YES = ("y", "yes", "yy", "ok", "okay", "sure", "yes please")
+NO = ("n", "no", "nn")
 
 
-class Question(Struct, frozen=True):
+class Question(Struct):
     """A call that waits.
 
     Attributes:
-        since: when the person saw it first.
         prefix: what its command begins with, if that can be allowed for good.
+        begun: the line that is being typed was begun before, so that it is no answer.
     """
 
     asked: ApprovalRequested
-    since: float
     prefix: str | None
+    begun: bool
 
 
 class Asking:
     """The calls that wait for an answer; the first of them is asked about."""
 
-    def __init__(self, paint: Paint, clock: Callable[[], float]) -> None:
+    def __init__(self, paint: Paint) -> None:
         self._paint = paint
-        self._clock = clock
         self._waiting: dict[str, ApprovalRequested] = {}
         self._question: Question | None = None
 
@@ -61,33 +60,38 @@ class Asking:
 
     # -- the question ---------------------------------------------------------------------------
 
-    def panel(self, width: int, most: int) -> list[str]:
+    def panel(self, width: int, most: int, typed: str) -> list[str]:
         """The lines of the question, if there is one. To draw it is to ask it.
 
         Args:
             most: how many lines there are at most, as far as that is possible.
+            typed: what stands in the line that is being typed.
         """
-        question = self._current()
+        question = self._current(typed)
         if question is None:
             return []
         more = f" (and {len(self._waiting) - 1} more)" if len(self._waiting) > 1 else ""
         title = self._paint(Look.ASKS, f"? {flat(question.asked.name)}")
         keys = self._keys(question, width)
-        room = most - 1 - len(keys)
-        return [
-            title + self._paint(Look.FAINT, more),
-            *self._input(question.asked.input, width, room),
-            *(keys if self._may_answer(question) else [""] * len(keys)),
-        ]
+        shown = list(self._input(question.asked.input, width, most - 1 - len(keys)))
+        return [title + self._paint(Look.FAINT, more), *shown, *keys]
+
+    def whole(self, width: int) -> list[str]:
+        """All of what is asked about, to be read."""
+        if self._question is None:
+            return []
+        return list(self._input(self._question.asked.input, width, MOST_LINES))
 
     def _keys(self, question: Question, width: int) -> list[str]:
-        keys = {"y": "yes", "a": f"always {flat(question.asked.name)}"}
+        answers = {"y": "yes", "a": f"always {flat(question.asked.name)}"}
         if question.prefix:
-            keys["p"] = f"always “{flat(question.prefix)} …”"
-        keys["n"] = "no"
-        listed = " · ".join(f"{key} {words}" for key, words in keys.items())
-        rows = wrapped(f"{listed} · or write what to do instead", width - 2)
-        return [self._paint(Look.FAINT, f"  {row}") for row in rows]
+            answers["p"] = f"always “{flat(question.prefix)} …”"
+        answers["n"] = "no"
+        listed = " · ".join(f"{key} {words}" for key, words in answers.items())
+        words = f"{listed} · or what to do instead; Enter"
+        if question.begun:
+            words = "the line that you have begun is no answer; empty, it takes one"
+        return [self._paint(Look.FAINT, f"  {row}") for row in wrapped(words, width - 2)]
 
     def _input(self, given: dict[str, Any], width: int, room: int) -> Iterator[str]:
         """All of it, as far as there is room: nobody should allow what is not seen."""
@@ -103,49 +107,47 @@ class Asking:
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         look, sign = CHANGES.get(name, (Look.NAME, " "))
         label = "" if name in SPEAK_FOR_THEMSELVES else f"{flat(name)}: "
-        rows = wrapped(printable(label + text[:MOST_CHARACTERS]), max(1, width - 4))
-        shown = rows[: min(most, MOST_LINES)]
+        # More than that is not seen, and need not be wrapped for each frame.
+        part = revealed(label + text[: most * width])
+        rows = wrapped(part, max(1, width - 4))
+        shown = rows[:most]
         yield from (self._paint(look, f"  {sign} {row}") for row in shown)
-        if len(shown) < len(rows) or len(text) > MOST_CHARACTERS:
-            hidden = len(label) + len(text) - len("\n".join(shown))
-            yield self._paint(Look.BAD, f"    … {hidden:,} more characters are not shown")
+        if len(shown) < len(rows) or len(text) > most * width:
+            hidden = max(1, len(label) + len(text) - len("\n".join(shown)))
+            yield self._paint(Look.BAD, f"    … {hidden:,} more characters; v shows them")
 
-    def _current(self) -> Question | None:
+    def _current(self, typed: str) -> Question | None:
         first = next(iter(self._waiting.values()), None)
         if first and (self._question is None or self._question.asked is not first):
             command = first.input.get(MEMBER)
             prefix = prefix_of(command) if isinstance(command, str) else None
-            self._question = Question(first, self._clock(), prefix)
+            self._question = Question(first, prefix, bool(typed))
+        if self._question:
+            self._question.begun = self._question.begun and bool(typed)
         return self._question if first else None
-
-    def _may_answer(self, question: Question) -> bool:
-        return self._clock() - question.since >= STILL_S
 
     # -- the answer -----------------------------------------------------------------------------
 
-    def takes(self, key: str) -> str | None:
-        """The call that a key would answer for, if it is an answer to what is asked."""
-        question = self._question
-        if question is None or not self._may_answer(question):
-            return None
-        keys = ("y", "a", "n", "p") if question.prefix else ("y", "a", "n")
-        return question.asked.id if key.lower() in keys else None
-
     def answer(self, words: str, run: Run) -> bool:
-        """Take words as the answer: a letter, or what to do instead. False if nothing is asked."""
+        """Take a line as the answer: a letter, or what to do instead. False if it is none."""
         question = self._question
-        if question is None or not self._may_answer(question):
+        if question is None or question.begun:
             return False
         call_id, name = question.asked.id, question.asked.name
-        match words.strip().lower():
-            case "y" | "yes":
+        match words.strip().rstrip(".!").lower():
+            case said if said in YES:
                 run.approve(call_id, True)
             case "a" | "always":
                 run.allow(Rule(name))
             case "p" if question.prefix:
                 run.allow(Rule(name, question.prefix))
-            case "n" | "no":
+            case said if said in NO:
                 run.approve(call_id, False)
             case _:
                 run.approve(call_id, False, words)
         return True
+
+
+def revealed(text: str) -> str:
+    """A text in which what a terminal would not show is spelled out."""
+    return UNPRINTABLE.sub(lambda found: f"<U+{ord(found[0]):04X}>", text)

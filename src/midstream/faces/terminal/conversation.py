@@ -23,7 +23,6 @@ from midstream.events import (
     ToolFinished,
     TurnDiscarded,
 )
-from midstream.faces.terminal.asking import ALONE_S
 from midstream.faces.terminal.desk import Desk
 from midstream.faces.terminal.paint import Look
 from midstream.faces.terminal.painter import Painter
@@ -203,19 +202,11 @@ class Conversation:
             self.hint("there was no reasoning so far")
         self._painter.pressed()
 
-    def typed(self, key: str) -> None:
-        """A key that stands alone in the line may be the answer to a question."""
-        if self._tasks and (call_id := self.desk.asking.takes(key)):
-            self._tasks.start_soon(self._answer, key, call_id)
-
-    async def _answer(self, key: str, call_id: str) -> None:
-        await anyio.sleep(ALONE_S)
-        if self.desk.editor.text == key and self.desk.asking.takes(key) == call_id:
-            self.desk.editor.buffer.reset()
-            self._answered(key)
-            self._painter.pressed()
-
     def _answered(self, words: str) -> bool:
+        asking = self.desk.asking
+        if words.strip() == "v" and asking.waits:
+            self.desk.view.show(asking.whole(self.desk.view.width))
+            return True
         with suppress(KeyError):  # the question is gone
             return self.run is not None and self.desk.asking.answer(words, self.run)
         return False

@@ -29,7 +29,7 @@ class Desk:
     ) -> None:
         self.paint = paint
         self.view = View(paint, clock, width)
-        self.asking = Asking(paint, clock)
+        self.asking = Asking(paint)
         self.status = status
         self.hint = ""
         self.queued: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Desk:
     @property
     def moves(self) -> bool:
         """It changes with time alone."""
-        return self.view.moves or self.asking.waits
+        return self.view.moves
 
     def lines(self, size: Size) -> tuple[list[str], Place]:
         """What is live, and where the cursor stands in it."""
@@ -48,7 +48,7 @@ class Desk:
         words = self.hint or self.status.line(width)
         below += menu or [self.paint(Look.FAINT, words)]
         room = size.rows - 1 - len(below) - SPACED
-        question = self.asking.panel(width, room - 1)
+        question = self.asking.panel(width, room - 1, self.editor.text)
         if question:
             question = ["", *question]
         room -= len(question)

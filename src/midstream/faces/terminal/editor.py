@@ -6,7 +6,6 @@ from typing import Any, Protocol
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
-from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -35,9 +34,6 @@ class Keyboard(Protocol):
     def ctrl_d(self) -> None: ...
     def reasoning(self) -> None: ...
     def sleep(self) -> None: ...
-    def typed(self, key: str) -> None:
-        """A key was typed into an empty line."""
-        ...
 
 
 class Editor:
@@ -143,7 +139,7 @@ class Editor:
         bind("tab", to=self._tab)
         bind("c-z", to=_calling(keyboard.sleep))
         bind(Keys.BracketedPaste, to=_paste)
-        bind(Keys.Any, to=self._any, filter=Condition(lambda: not self.buffer.text))
+        bind(Keys.Any, to=_typed)
         return keys
 
     def _enter(self, event: KeyPressEvent) -> None:
@@ -175,9 +171,9 @@ class Editor:
         else:
             self.buffer.start_completion(insert_common_part=True)
 
-    def _any(self, event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text(printable(event.data))
-        self._keyboard.typed(event.data)
+
+def _typed(event: KeyPressEvent) -> None:
+    event.current_buffer.insert_text(printable(event.data))
 
 
 def _ending(action: Callable[[KeyPressEvent], None]) -> Callable[[KeyPressEvent], None]:
