@@ -30,7 +30,7 @@ def panel(asking: Asking, most: int = 20, width: int = 60) -> list[str]:
 
 def test_a_key_that_was_on_its_way_when_the_question_came_is_no_answer() -> None:
     time = Time()
-    asking = asked(time, command="git log")
+    asking = asked(time, command="pytest -q")
     assert asking.takes("y") is None  # it has not been seen
     panel(asking)
     time.now += STILL_S * 0.9
@@ -41,7 +41,7 @@ def test_a_key_that_was_on_its_way_when_the_question_came_is_no_answer() -> None
 
 def test_the_keys_are_told_once_they_work_and_nothing_moves_then() -> None:
     time = Time()
-    asking = asked(time, command="git log")
+    asking = asked(time, command="pytest -q")
     before = panel(asking)
     time.now += STILL_S
     after = panel(asking)

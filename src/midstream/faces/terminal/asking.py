@@ -103,7 +103,8 @@ class Asking:
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         look, sign = CHANGES.get(name, (Look.NAME, " "))
         label = "" if name in SPEAK_FOR_THEMSELVES else f"{flat(name)}: "
-        rows = wrapped(printable(label + text[:MOST_CHARACTERS]), max(1, width - 4))
+        seen = printable(label + text[:MOST_CHARACTERS]).removesuffix("\n")
+        rows = wrapped(seen, max(1, width - 4))
         shown = rows[: min(most, MOST_LINES)]
         yield from (self._paint(look, f"  {sign} {row}") for row in shown)
         if len(shown) < len(rows) or len(text) > MOST_CHARACTERS:
