@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 from midstream import __version__
+from midstream.cli.grants import kit
 from midstream.cli.leaving import leaving
-from midstream.cli.play import Question
+from midstream.cli.play import Question, agent_for
 from midstream.cli.raw import raw_keys
 from midstream.faces.plain import printable
 from midstream.faces.terminal.paint import Look, Paint
@@ -27,6 +28,9 @@ def converse(question: Question) -> int:
     # xterm cuts its lines where others wrap them anew.
     screen = Screen(size(1), reflows="XTERM_VERSION" not in os.environ)
     status = Status(Known(question.model))
+    # What is wrong with either is told before anything is drawn.
+    tools = kit(question.grants)
+    agent = agent_for(question, tools)
     with raw_keys(1) as lent:
         live = ["", paint(Look.YOURS, "› "), paint(Look.FAINT, status.line(size(1).columns - 1))]
         write(1, screen.frame(size(1), banner(question, paint), live, Place(1, 2)))
@@ -34,7 +38,7 @@ def converse(question: Question) -> int:
             with leaving() as signals:
                 from midstream.cli.talk import Talk  # which takes a quarter of a second
 
-                return Talk(question, screen, status, lent).have(signals)
+                return Talk(question, tools, screen, status, lent).have(agent, signals)
         finally:
             write(1, screen.frame(size(1), [], [], Place()))
 

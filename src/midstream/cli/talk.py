@@ -14,7 +14,7 @@ from prompt_toolkit.input import Input, create_input
 
 from midstream.agent.agent import Agent
 from midstream.cli.chat import paint_of_the_terminal, size, write
-from midstream.cli.grants import kit
+from midstream.cli.grants import Kit
 from midstream.cli.leaving import CANCELLED, Signals
 from midstream.cli.output import caught
 from midstream.cli.play import Question, agent_for
@@ -39,22 +39,20 @@ GONE = 1  # the terminal is
 class Talk:
     """One conversation, from the first key to the last frame."""
 
-    def __init__(self, question: Question, screen: Screen, status: Status, lent: Lent) -> None:
+    def __init__(
+        self, question: Question, tools: Kit, screen: Screen, status: Status, lent: Lent
+    ) -> None:
         self._question = question
-        self._kit = kit(question.grants)
+        self._kit = tools
         self._screen = screen
         self._status = status
         self._lent = lent
         self._folder = Path.cwd()
         self._kept = isinstance(question.session, StoredSession)
 
-    def have(self, signals: Signals) -> int:
-        """Have it, and return the exit status.
-
-        Raises:
-            ConfigurationError: no such model, no key, no such tool.
-        """
-        setup = self._setup()
+    def have(self, agent: Agent, signals: Signals) -> int:
+        """Have it, and return the exit status."""
+        setup = self._setup(agent)
         tell: list[Callable[[str], object]] = []  # once there is somebody to tell
 
         def printed(line: str) -> None:
@@ -90,12 +88,11 @@ class Talk:
             signals.over(code)
         return code
 
-    def _setup(self) -> Setup:
+    def _setup(self, agent: Agent) -> Setup:
         question = self._question
-        choice = Choice(question.model, question.thinking)
         return Setup(
-            self._make(choice),
-            choice,
+            agent,
+            Choice(question.model, question.thinking),
             self._make,
             self._kit.tools,
             self._kit.permissions,

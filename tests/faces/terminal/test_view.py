@@ -128,6 +128,16 @@ def test_until_the_first_token_the_time_is_told(shown: Shown) -> None:
     assert shown.live == ["", "x"]
 
 
+def test_an_answer_that_stands_still_says_so(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), TextDelta(0, "I run"))
+    assert shown.live == ["", "I run"]
+    assert shown.view.moves
+    shown.time.now += 5
+    assert shown.live == ["", "I run", "", "✻ nothing came for 5 s · Esc stops"]
+    shown.see(turn_ended(), run_ended())
+    assert not shown.view.moves
+
+
 # -- reasoning -------------------------------------------------------------------------------------
 
 
@@ -137,7 +147,7 @@ def test_reasoning_becomes_one_line_when_the_answer_begins(shown: Shown) -> None
     assert shown.live == ["", "✻ thinking… 2 s", "  Well, this is so."]
     shown.see(TextDelta(1, "So.\n\n"))
     assert shown.lines == ["", "✻ thought for 2 s · 4 words (Ctrl-R)", "", "So."]
-    assert shown.view.reasoning.last == "Well, this is so."
+    assert shown.view.reasoning.last == ["Well, this is so."]
 
 
 def test_so_does_reasoning_between_tags(shown: Shown) -> None:
@@ -224,6 +234,22 @@ def test_many_calls_do_not_fill_the_screen(shown: Shown) -> None:
     assert shown.live[-1] == "  and 3 more"
 
 
+def test_a_command_that_failed_is_seen_to_have_failed(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "run_command", command="make"))
+    shown.see(done("a", "run_command", "no rule\n[exit status 2]"))
+    assert shown.lines[1] == "✗ Ran make · 0.50 s · exit status 2 · 2 lines"
+
+
+def test_of_a_long_command_the_beginning_is_seen_and_how_it_goes(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "run_command", command="echo " + "x" * 200))
+    shown.see(ToolProgress("a", "line 8", None))
+    shown.time.now += 5
+    row = shown.live[1]
+    assert row[1:].startswith(" Running echo xxx")
+    assert row.endswith("xx…… 5 s · line 8")
+    assert width(row) <= 60
+
+
 # -- attempts and ends -----------------------------------------------------------------------------
 
 
@@ -234,7 +260,7 @@ def test_an_answer_that_was_lost_is_taken_back_and_said_in_one_line(shown: Shown
     )
     assert shown.lines == ["", "× the connection closed"]
     shown.time.now += 1
-    assert shown.live == ["", "↻ the connection closed; again in 2.0 s"]
+    assert shown.live == ["", "↻ again in 2.0 s: the connection closed"]
     shown.see(TurnStarted(1, 2), TextDelta(0, "A whole answer.\n\n"))
     assert shown.lines == ["", "× the connection closed", "", "A whole answer."]
 

@@ -15,12 +15,12 @@ class Reasoning:
     """Collects reasoning.
 
     Attributes:
-        last: all of what was reasoned last.
+        last: what was reasoned since the user said something, a text each.
         is_open: more of it is shown while it goes on.
     """
 
     def __init__(self, paint: Paint, clock: Callable[[], float]) -> None:
-        self.last = ""
+        self.last: list[str] = []
         self.is_open = False
         self._paint = paint
         self._clock = clock
@@ -42,7 +42,7 @@ class Reasoning:
         self._pieces.clear()
         if not text:
             return ""
-        self.last = text
+        self.last.append(text)
         since = self._clock() - self._began
         words = f"✻ thought for {elapsed(since) if since >= 1 else f'{since:.1f} s'}"
         words += f" · {len(text.split()):,} words (Ctrl-R)"
@@ -59,8 +59,11 @@ class Reasoning:
         yield from self._lines(self._tail(most * TAIL), width)[-most:]
 
     def whole(self, width: int) -> list[str]:
-        """All of what was reasoned last, to be read."""
-        return self._lines(self.last, width)
+        """All of what was reasoned since the user said something, to be read."""
+        lines: list[str] = []
+        for text in self.last:
+            lines += [self._paint(Look.FAINT, "✻ thought"), *self._lines(text, width)]
+        return lines
 
     def _tail(self, characters: int) -> str:
         """The last part, without joining what may be a long text on each frame."""

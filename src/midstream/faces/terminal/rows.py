@@ -1,5 +1,6 @@
 """Tool calls as rows: one that moves while a call runs, and lines that stay when it has ended."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +30,7 @@ WORDS = {
 }
 NOW, DONE, FAILED, WHAT = range(4)
 AT_THE_END = ("run_command",)  # whose last lines say most
+UNWELL = re.compile(r"\[(exit status [1-9]\d*|ended by [^\]]+?)(?:;[^\]]*)?\]$")  # of a command
 
 
 class Row(Struct):
@@ -61,11 +63,11 @@ def title(name: str, given: dict[str, Any] | None, when: int = NOW) -> str:
     return f"{words[when]} {text}"
 
 
-def running(row: Row, now: float, paint: Paint) -> str:
-    """The row of a call that has not ended."""
+def running(row: Row, now: float, width: int, paint: Paint) -> str:
+    """The row of a call that has not ended; of a long title its beginning, and how it goes."""
     since = now - (row.asked if row.began is None else row.began)
     turning = SPINNER[int(now * FRAMES_A_SECOND) % len(SPINNER)]
-    parts = [title(row.name, row.given)]
+    parts = [""]
     if row.state:
         parts.append(row.state)
     elif row.began is None and row.given is not None:
@@ -73,27 +75,30 @@ def running(row: Row, now: float, paint: Paint) -> str:
     elif row.began is None and row.written > 200:
         parts.append(f"{row.written:,} characters so far")
     elif since >= 1:
-        parts[0] += f"… {elapsed(since)}"
+        parts[0] = f"… {elapsed(since)}"
     if row.fraction is not None:
         parts.append(f"{bar(row.fraction)} {row.fraction:.0%}")
-    if row.message:
-        parts.append(flat(row.message))
-    return f"{paint(Look.NAME, turning)} {parts[0]}" + "".join(
-        paint(Look.FAINT, f" · {each}") for each in parts[1:]
-    )
+    words = title(row.name, row.given)
+    room = max(width // 2, width - 2 - cells(words))
+    tail = shortened(" · ".join([*parts, *filter(None, [flat(row.message)])]), room)
+    words = shortened(words, width - 2 - cells(tail))
+    return f"{paint(Look.NAME, turning)} {words}{paint(Look.FAINT, tail)}"
+
+
+def shortened(text: str, room: int) -> str:
+    return text if cells(text) <= room else clip(text, 0, max(1, room - 1)) + "…"
 
 
 def finished(event: ToolFinished, given: dict[str, Any] | None, width: int, paint: Paint) -> str:
     """The line that stays; of a long title its beginning."""
-    mark = paint(Look.BAD, "✗") if event.is_error else paint(Look.GOOD, "✓")
+    status = UNWELL.search(event.output) if isinstance(event.output, str) else None
+    mark = paint(Look.BAD, "✗") if event.is_error or status else paint(Look.GOOD, "✓")
     how = "reused" if event.reused else f"{event.seconds:.2f} s"
     size = "" if event.is_error or event.name not in WORDS else measured(event, given)
-    figures = f" · {how} · {size}" if size else f" · {how}"
+    figures = " · ".join(["", how, *filter(None, [status and status[1], size])])
     figures = "" if event.is_error and not event.seconds else figures  # it did not run
     words = title(event.name, given, FAILED if event.is_error else DONE)
-    room = max(1, width - len(figures) - 2)
-    words = words if cells(words) <= room else clip(words, 0, room - 1) + "…"
-    return f"{mark} {words}{paint(Look.FAINT, figures)}"
+    return f"{mark} {shortened(words, width - len(figures) - 2)}{paint(Look.FAINT, figures)}"
 
 
 def preview(event: ToolFinished, width: int, paint: Paint) -> Iterator[str]:

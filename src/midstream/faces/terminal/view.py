@@ -35,9 +35,11 @@ from midstream.faces.terminal.markdown import Markdown
 from midstream.faces.terminal.paint import Look, Paint, flat, wrapped
 from midstream.faces.terminal.paper import Kind, Paper, Step
 from midstream.faces.terminal.reasoning import Reasoning
+from midstream.faces.terminal.rows import elapsed
 from midstream.faces.terminal.tags import ThinkingTags
 
 PROMPT = "› "
+SILENT_S = 2.0  # after this, while an answer goes on, it is said that nothing comes
 
 
 class View:
@@ -59,6 +61,7 @@ class View:
         self._block: int | None = None  # of text, which is open
         self._begun = False  # the open block has shown a line
         self._asked: float | None = None  # since when a first token is waited for
+        self._came: float | None = None  # when the answer that goes on had something last
         self._again: float | None = None  # when the request goes out again; and why
         self._why = ""
         self._compacting: int | None = None  # characters of the summary so far
@@ -74,6 +77,7 @@ class View:
         )
         self._paper.write(Kind.PROMPT, yours)
         self._asked = self._clock()
+        self.reasoning.last.clear()
 
     def say(self, words: str, look: Look = Look.FAINT, *, goes_on: bool = True) -> None:
         """Write lines of the program's own."""
@@ -103,7 +107,7 @@ class View:
     @property
     def moves(self) -> bool:
         """What is live changes with time alone."""
-        waits = self._asked is not None or self._again is not None
+        waits = not (self._asked is self._again is self._came is None)
         return waits or self._calls.go_on or self.reasoning.goes_on
 
     def take(self) -> list[str | Step]:
@@ -126,13 +130,22 @@ class View:
             yield self._paint(Look.FAINT, f"✻ summing up… {self._compacting:,} characters")
         elif self._again is not None:
             left = max(0.0, self._again - now)
-            yield self._paint(Look.FAINT, f"↻ {self._why}; again in {left:.1f} s")
-        elif self._asked is not None and not self._calls.go_on:
+            yield self._paint(Look.FAINT, f"↻ again in {left:.1f} s: {self._why}")
+        elif self._calls.go_on or self.reasoning.goes_on:
+            return
+        elif self._asked is not None:
             yield self._paint(Look.FAINT, f"✻ thinking… {now - self._asked:.1f} s")
+        elif self._came is not None and now - self._came >= SILENT_S:
+            words = f"✻ nothing came for {elapsed(now - self._came)} · Esc stops"
+            yield self._paint(Look.FAINT, words)
 
     # -- the events -----------------------------------------------------------------------------
 
-    def see(self, event: RunEvent) -> None:  # noqa: C901 - one case for each event there is
+    def see(self, event: RunEvent) -> None:
+        self._came = self._clock()
+        self._fold(event)
+
+    def _fold(self, event: RunEvent) -> None:  # noqa: C901 - one case for each event there is
         match event:
             case TextDelta(index, text):
                 self._text(index, text)
@@ -264,6 +277,6 @@ class View:
 
     def _end_run(self, event: RunEnded) -> None:
         self._end_turn()
-        self._asked = self._again = self._compacting = None
+        self._asked = self._again = self._compacting = self._came = None
         if line := error_line(event):
             self.say(line.strip().removeprefix("midstream: "), Look.BAD, goes_on=False)
