@@ -39,6 +39,8 @@ bench: .venv/bench  ## Measure, beside the peers, in one run
 	$(BIN)/python bench/wires.py
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/journal.py
+	$(BIN)/python bench/markdown.py
+	$(BIN)/python bench/terminal.py
 
 cast: .venv/dev  ## Record the terminal anew, and draw docs/terminal.svg (docs/casting)
 	$(BIN)/python docs/casting/cast.py docs/casting/weekend_scene.toml -o docs/terminal.cast
