@@ -203,9 +203,12 @@ async def test_a_rule_answers_all_waiting_calls_that_it_covers() -> None:
     given = [(e.id, e.allowed) for e in events if isinstance(e, ApprovalGiven)]
     assert sorted(given) == [("c0", True), ("c1", False), ("c2", True)]
     assert sorted(machine.ran) == ["git status", "git status -s", "git status x"]
-    by = {(each.turn, each.call_id): each.by for each in session.decisions}
+    by = {(each.turn, each.call_id): (each.by, each.asked) for each in session.decisions}
     rule = "rule run_command:git status"
-    assert by == {(1, "c0"): rule, (1, "c1"): "user", (1, "c2"): rule, (2, "c0"): rule}
+    assert by == {
+        (1, "c0"): (rule, True), (1, "c1"): ("user", True), (1, "c2"): (rule, True),
+        (2, "c0"): (rule, False),
+    }  # fmt: skip
 
 
 async def test_a_rule_that_allows_answers_no_call_that_is_denied() -> None:
@@ -284,7 +287,8 @@ async def test_the_leave_is_on_disk_before_the_call_begins(tmp_path: Path) -> No
         await answering(run, lambda e: run.approve(e.id, True, "just this once"))
     (records,) = on_disk
     kinds = [type(each) for each in records]
-    assert records[kinds.index(Approved)] == Approved(1, "a", "pay", True, "user", "just this once")
+    given = Approved(1, "a", "pay", True, "user", "just this once", asked=True)
+    assert records[kinds.index(Approved)] == given
     assert kinds.index(Approved) < kinds.index(CallBegan)
     assert world.results(1) == {"a": "paid"}
     assert journal.session("ada").messages == session.messages

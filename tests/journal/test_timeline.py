@@ -202,13 +202,17 @@ def test_a_call_waits_for_its_approval_from_when_it_is_whole() -> None:
         (0.5, whole("a")),
         (0.6, whole("b")),
         (0.7, whole("c")),
+        (0.7, whole("d")),
         (0.7, Approved(1, "c", "look", True, "everything")),
         (0.7, began("c")),
         (2.0, Approved(1, "a", "look", True, "user")),
         (2.0, began("a")),
         (2.5, Approved(1, "b", "look", False, "user", "no")),
+        (2.7, Approved(1, "d", "look", True, "rule look", asked=True)),
+        (2.7, began("d")),
         (3.0, ended("c")),
         (3.0, ended("a")),
+        (3.0, ended("d")),
         (3.1, committed(("text", 0.2), streamed=1.0)),
         (3.2, Ended("completed")),
     )
@@ -216,9 +220,10 @@ def test_a_call_waits_for_its_approval_from_when_it_is_whole() -> None:
         [("approval", 0.5, 2.0), ("tool", 2.0, 3.0)],
         [("approval", 0.6, 2.5)],
         [("tool", 0.7, 3.0)],
+        [("approval", 0.7, 2.7), ("tool", 2.7, 3.0)],
     ]
-    assert [bar.failed for bar in run.turns[0].approvals] == [False, True]
-    assert run.tools_s == pytest.approx(3.3), "nobody's work is in the wait"
+    assert [bar.failed for bar in run.turns[0].approvals] == [False, True, False]
+    assert run.tools_s == pytest.approx(3.6), "nobody's work is in the wait"
 
 
 def test_calls_of_two_attempts_may_share_an_id() -> None:

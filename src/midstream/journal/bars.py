@@ -126,8 +126,10 @@ class TurnFold:
                 self._wrote = at if self._wrote is None else self._wrote
                 if isinstance(block, ToolCall):
                     self._whole[block.id] = at, block
-            case Approved(by="user") if found := self._whole.get(record.call_id):
+            case Approved() if found := self._whole.get(record.call_id):
                 since, call = found
+                if not record.asked and record.by != "user":  # older journals tell only of those
+                    return
                 bar = Bar(since, at, kind="approval", name=call.name, input=call.input,
                           call_id=call.id, failed=not record.allowed)  # fmt: skip
                 self._approvals.append(bar)

@@ -57,6 +57,7 @@ class Approved(Record, frozen=True):
     Attributes:
         by: "user", "nobody" (who could be asked), "everything", or the rule.
         words: what the user said with it.
+        asked: somebody was asked first; a rule that was made meanwhile may have decided it.
     """
 
     turn: int
@@ -65,6 +66,7 @@ class Approved(Record, frozen=True):
     allowed: bool
     by: str
     words: str = ""
+    asked: bool = False
 
 
 class CallBegan(Record, frozen=True):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import anyio
 from anyio import CancelScope
 from msgspec import Struct
+from msgspec.structs import replace
 
 from midstream.events import ApprovalGiven, ApprovalRequested, RunEvent
 from midstream.messages import ToolCall
@@ -21,11 +22,13 @@ class Answer(Struct, frozen=True):
         by: "user", "nobody" (who could be asked), "everything", or a rule, such as
             "rule run_command:git status".
         words: what the user said with it.
+        asked: somebody was asked, whatever decided it then.
     """
 
     allowed: bool
     by: str
     words: str = ""
+    asked: bool = False
 
     @property
     def refusal(self) -> str:
@@ -110,7 +113,7 @@ class Approvals:
             question.closed.set()
         assert question.answer is not None  # else it was stopped
         self._tell(ApprovalGiven(call_id, question.answer.allowed))
-        return question.answer
+        return replace(question.answer, asked=question.answer.by != NOBODY)
 
     # -- from outside --------------------------------------------------------------------------
 
