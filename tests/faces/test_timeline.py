@@ -118,6 +118,20 @@ def test_the_wait_for_an_approval_stands_before_the_work() -> None:
     ElementTree.fromstring(svg([run(turn)]))
 
 
+def test_a_compaction_is_a_run_of_its_own_and_no_turn() -> None:
+    compacted = run(Turn(0, "", (Bar(0.0, 8.0, kind="summary"),), (), "committed"))
+    assert lines(compacted, 57, colour=False) == [
+        "        0 s     2 s     4 s     6 s     8 s",
+        "compact ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓┊           8.0 s",
+        "",
+        "compacted in 10.0 s · no tools",
+        "▓ a summary",
+    ]
+    picture = svg([compacted])
+    assert rectangles(picture, "summary") == [(0.0, 8.0, 16.0)]
+    assert "a summary" in words_of(picture)
+
+
 ENDS = [
     ("stopped", "completed", "  ■ stopped"),
     ("died", "died", "  ✗ the process died"),

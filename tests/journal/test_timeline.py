@@ -17,6 +17,7 @@ from midstream.journal.records import (
     CallBegan,
     CallEnded,
     Committed,
+    Compacted,
     Discarded,
     Ended,
     Interrupted,
@@ -159,6 +160,27 @@ async def test_a_stopped_turn_ends_with_the_stop_and_the_next_has_the_words(
     assert (first.words, second.words) == ("Go", "In French!")
 
 
+@pytest.mark.anyio
+async def test_a_compaction_takes_its_time(journal: Journal) -> None:
+    gate = anyio.Event()
+    slow = [start(), text(0, "We loo", close=False), gate, text(1, "ked."), stop("end_turn")]
+    async with provider(says("Yes."), slow) as world:
+        session = journal.session("s")
+        await world.agent().run("Hi", session)
+        async with world.agent().compact(session) as run:
+            async for event in run:
+                if event.type == "text_delta" and not gate.is_set():
+                    await anyio.sleep(0.1)
+                    gate.set()
+    assert run.outcome == "completed"
+    _, told = runs_of(journal)
+    (turn,) = told.turns
+    (bar,) = turn.stream
+    assert (turn.number, turn.words, turn.end, bar.kind) == (0, "", "committed", "summary")
+    assert bar.begin_s == pytest.approx(0.0, abs=1e-4)
+    assert 0.1 <= bar.seconds <= told.seconds
+
+
 # -- rows by hand ------------------------------------------------------------------------------
 
 
@@ -246,6 +268,25 @@ def test_calls_of_two_attempts_may_share_an_id() -> None:
 def test_the_notes_of_the_runtime_are_not_the_users_words() -> None:
     run = folded((0.0, prompted("Hi", "[Note from the runtime]")), (0.1, Began(1, 1)))
     assert run.turns[0].words == "Hi"
+
+
+def test_a_compaction_within_a_run_belongs_to_the_turn_before_which_it_was_done() -> None:
+    run = folded(
+        (0.0, prompted("Hi")),
+        (2.0, Compacted(1, "x", SUMMED_UP, took_s=1.5)),
+        (2.1, Began(1, 1)),
+        (3.0, Discarded(1, 1, "too long")),
+        (5.0, Compacted(1, "x", SUMMED_UP, took_s=1.5)),
+        (5.1, Began(1, 2)),
+        (6.1, committed(("text", 0.5), streamed=1.0)),
+        (6.1, Ended("completed")),
+    )
+    (turn,) = run.turns
+    assert (turn.number, turn.words) == (1, "Hi")
+    assert drawn(turn.stream) == [
+        ("summary", 0.5, 2.0), ("lost", 2.1, 3.0), ("pause", 3.0, 3.5), ("summary", 3.5, 5.0),
+        ("waiting", 5.1, 5.6), ("text", 5.6, 6.1),
+    ]  # fmt: skip
 
 
 # -- what no row tells -------------------------------------------------------------------------
@@ -342,6 +383,7 @@ def test_every_run_of_a_session_counts_from_its_own_beginning() -> None:
     assert drawn(first.turns[0].stream) == drawn(second.turns[0].stream)
 
 
+SUMMED_UP = Message("user", (Text("We looked."),))
 RECORDS = st.sampled_from([
     prompted("Hi"), Began(1, 1), Began(2, 1), Wrote(1, 0, Text("x")), began("a"), began("b"),
     Wrote(1, 1, ToolCall("a", "look", {})), Approved(1, "a", "look", True, "user"),
@@ -349,6 +391,7 @@ RECORDS = st.sampled_from([
     Interrupted(1), Interrupted(1, "No"), Untold("- paid"), Ended("completed"), Ended("died"),
     committed(), committed(overlap=1.0, ttft=0.1), committed(("text", 0.2), streamed=1.0),
     committed(("text", 9.0), streamed=0.0),
+    Compacted(0, "x", SUMMED_UP), Compacted(1, "x", SUMMED_UP, took_s=1.0),
     Committed(1, Message("assistant", (ToolCall("a", "look", {}),)), None, settled=True, ttft=0.1),
 ])  # fmt: skip
 

@@ -95,22 +95,23 @@ class Compactor:
         await anyio.lowlevel.checkpoint()  # what was stopped before it began is not told to begin
         window = await window_of(self._plan)
         self._feed.emit(CompactionStarted(self._session.context_tokens, window))
+        began = anyio.current_time()
         try:
             turn = await self._summed_up(connection, self._request(words, window))
         except MidstreamError as error:
             self._feed.emit(CompactionFailed(reason(error)))
             raise
         with anyio.CancelScope(shield=True):
-            await self._replace(turn, goes_on, window)
+            await self._replace(turn, goes_on, window, anyio.current_time() - began)
         return turn
 
-    async def _replace(self, turn: Turn, goes_on: bool, window: int | None) -> None:
+    async def _replace(self, turn: Turn, goes_on: bool, window: int | None, took_s: float) -> None:
         most = min(KEPT_TOKENS, window // 8) if window else KEPT_TOKENS
         summary, usage = summary_of(turn), turn.usage
         price = await price_usd(self._plan.model, turn)
         self._tally.compacted(turn, price)
         message = in_place_of(self._session.messages, summary, most, goes_on=goes_on)
-        await self._keeper.compacted(summary, message, usage, price)
+        await self._keeper.compacted(summary, message, usage, price, took_s)
         self._feed.emit(Compacted(summary, usage, price))
 
     async def _summed_up(self, connection: Connection, request: ModelRequest) -> Turn:

@@ -139,10 +139,10 @@ class Keeper:
         await self._now(turn, *([] if told else told_of))
 
     async def compacted(
-        self, summary: str, message: Message, usage: Usage, cost_usd: float | None
+        self, summary: str, message: Message, usage: Usage, cost_usd: float | None, took_s: float
     ) -> None:
         """Have a message stand for all that was said before."""
-        await self._now(Compacted(self.number, summary, message, usage, cost_usd))
+        await self._now(Compacted(self.number, summary, message, usage, cost_usd, took_s))
 
     async def ended(self, outcome: str, error: RunError | None, effects: Sequence[str]) -> None:
         """Record the end of the run, and what its calls did that is not in the conversation."""

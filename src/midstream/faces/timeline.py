@@ -21,6 +21,7 @@ LOOKS: dict[BarKind, Cell] = {
     "tool_call": ("▒", "33", "a call"),
     "lost": ("×", "31", "a lost answer"),
     "pause": ("╌", "2", "a pause"),
+    "summary": ("▓", "36", "a summary"),
     "approval": ("?", "33", "an approval"),
     "tool": ("█", "32", "a tool, waited for"),
 }
@@ -51,7 +52,7 @@ def lines(run: Run, width: int, colour: bool) -> list[str]:
 
 def _turn(chart: "Chart", turn: Turn, width: int) -> Iterator[str]:
     total = sum(bar.seconds for bar in turn.stream if bar.kind not in ("waiting", "pause"))
-    yield chart.row(f"turn {turn.number}", chart.stream(turn.stream), seconds(total))
+    yield chart.row(heading(turn), chart.stream(turn.stream), seconds(total))
     for bar in turn.stream:
         if bar.kind == "lost":
             yield clipped(f"  × {flat(bar.reason)}", width)
@@ -64,6 +65,11 @@ def _turn(chart: "Chart", turn: Turn, width: int) -> Iterator[str]:
             yield "  ✗ the process died"
         case "committed" | "discarded" | None:
             pass
+
+
+def heading(turn: Turn) -> str:
+    """What the row of an answer is called."""
+    return f"turn {turn.number}" if turn.number else "compact"
 
 
 def seconds(of: float) -> str:
@@ -116,8 +122,10 @@ def _closing(run: Run, width: int) -> list[str]:
 
 def summary(run: Run) -> str:
     """How long it took, and how much of the tools' time nobody had to wait for."""
-    turns = "1 turn" if len(run.turns) == 1 else f"{len(run.turns)} turns"
-    parts = [f"{turns} in {seconds(run.seconds)}"]
+    count = sum(turn.number > 0 for turn in run.turns)
+    turns = "1 turn" if count == 1 else f"{count} turns"
+    done = turns if count or not run.turns else "compacted"
+    parts = [f"{done} in {seconds(run.seconds)}"]
     if run.outcome not in ("", "completed"):
         parts.append(flat(run.outcome.replace("_", " ")))
     tools, hidden = seconds(run.tools_s), seconds(run.hidden_s)

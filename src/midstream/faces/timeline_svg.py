@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from html import escape
 
 from midstream.faces.columns import clipped, flat
-from midstream.faces.timeline import STEPS_S, called, figure, moment, named, seconds, summary
+from midstream.faces.timeline import (
+    STEPS_S,
+    called,
+    figure,
+    heading,
+    moment,
+    named,
+    seconds,
+    summary,
+)
 from midstream.journal.bars import Bar, BarKind, Span, Turn
 from midstream.journal.timeline import Run
 
@@ -26,7 +35,7 @@ svg {{ font: {SIZE}px {FONTS} }}
 .approval {{ fill: none; stroke: #f59e0b; stroke-width: 2.5; stroke-dasharray: 2.5 3 }}
 .waiting {{ stroke-dasharray: 1.5 4 }} .pause {{ stroke-dasharray: 6 4 }}
 .thinking {{ fill: #a371f7 }} .text {{ fill: #3b82f6 }} .tool_call {{ fill: #f59e0b }}
-.lost {{ fill: #e5534b; opacity: .45 }} .tool {{ fill: #1f9d68 }}
+.summary {{ fill: #0e9aa7 }} .lost {{ fill: #e5534b; opacity: .45 }} .tool {{ fill: #1f9d68 }}
 @media (prefers-color-scheme: dark) {{
 .page {{ fill: #0d1117 }} .ink {{ fill: #e6edf3 }} .dim {{ fill: #9198a1 }}
 .rule {{ stroke: #30363d }} .request {{ stroke: #9198a1 }}
@@ -40,6 +49,7 @@ LEGEND: dict[BarKind, str] = {
     "tool_call": "a call",
     "lost": "a lost answer",
     "pause": "a pause",
+    "summary": "a summary",
     "approval": "an approval",
     "tool": "a tool, waited for",
 }
@@ -90,7 +100,7 @@ class Drawing:
         if turn.words:
             self._words(f"› {turn.words}", "ink")
         spent = sum(bar.seconds for bar in turn.stream if bar.kind not in ("waiting", "pause"))
-        self._row(f"turn {turn.number}", seconds(spent), "ink")
+        self._row(heading(turn), seconds(spent), "ink")
         for bar in turn.stream:
             self._bar(bar)
         self.y += ROW

@@ -21,7 +21,7 @@ from midstream.journal.records import (
 from midstream.messages import Message, ToolCall
 
 BarKind = Literal[
-    "waiting", "thinking", "text", "tool_call", "lost", "pause", "approval", "tool"
+    "waiting", "thinking", "text", "tool_call", "lost", "pause", "summary", "approval", "tool"
 ]  # fmt: skip
 TurnEnd = Literal["committed", "stopped", "discarded", "died"]
 UNSURE_S = 0.02  # a row is made a little before a tool begins, and a little after it has ended
@@ -43,8 +43,9 @@ class Bar(Span, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         kind: "waiting" is for the first token, "lost" a request whose answer was discarded,
-            "pause" the time until it was asked for again, "approval" for which a call waited,
-            "tool" a call at work; the others are the parts of an answer, as it streamed.
+            "pause" the time until it was asked for again, "summary" a compaction, "approval" for
+            which a call waited, "tool" a call at work; the others are the parts of an answer, as it
+            streamed.
         name, input, call_id: of a tool's call.
         hidden: of a tool: when an answer streamed meanwhile, so that nobody waited for it.
         failed: the call's result is an error, or the approval was not given.
@@ -67,9 +68,10 @@ class Bar(Span, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Turn(Struct, frozen=True):
-    """One turn, over all its attempts.
+    """One turn, over all its attempts, and the compactions before it.
 
     Attributes:
+        number: 0 for a compaction that the user asked for.
         words: what the user had said since the turn before.
         stream: one after the other.
         tools: in the order in which they began; they may lie side by side.
@@ -119,6 +121,11 @@ class TurnFold:
     def asked(self, at: float) -> None:
         self._pause(at)
         self._asked, self._wrote = at, None
+
+    def compacted(self, at: float, took_s: float) -> None:
+        begin = min(max(at - took_s, self._lost or 0.0), at)
+        self._pause(begin)
+        self._stream.append(Bar(begin, at, kind="summary"))
 
     def add(self, at: float, record: Record) -> None:
         match record:

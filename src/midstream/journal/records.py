@@ -147,6 +147,7 @@ class Compacted(Record, frozen=True):
         turn: the one before which it was done; 0 where no turn was asked for.
         message: what the conversation is from here on.
         cost_usd: None where the price is unknown.
+        took_s: seconds until the summary was whole.
     """
 
     turn: int
@@ -154,6 +155,7 @@ class Compacted(Record, frozen=True):
     message: Message
     usage: Usage = Usage()
     cost_usd: float | None = None
+    took_s: float = 0.0
 
 
 class Untold(Record, frozen=True):

@@ -10,6 +10,7 @@ from midstream.journal.database import Row
 from midstream.journal.records import (
     Began,
     Committed,
+    Compacted,
     Ended,
     Interrupted,
     Prompted,
@@ -62,7 +63,7 @@ def timeline(rows: Iterable[Row], now: float | None = None) -> list[Run]:
 
 
 def _run(number: int, rows: Sequence[Row], ended: Ended, now: float | None) -> Run:
-    began = rows[0].at
+    began = _began(rows)
     if ended.outcome == "died":
         rows = _while_it_lived(rows)
     last = max(now or 0.0, rows[-1].at)
@@ -75,6 +76,12 @@ def _run(number: int, rows: Sequence[Row], ended: Ended, now: float | None) -> R
     hidden_s = sum((bar.hidden_s for bar in tools), 0.0)
     outcome, error = ended.outcome, ended.error
     return Run(number, began, last - began, outcome, error, turns, tools_s, hidden_s)
+
+
+def _began(rows: Sequence[Row]) -> float:
+    """With the first row, but for a compaction: its row comes when it has ended."""
+    compactions = (row.at - row.record.took_s for row in rows if isinstance(row.record, Compacted))
+    return min([rows[0].at, *compactions])
 
 
 def _while_it_lived(rows: Sequence[Row]) -> Sequence[Row]:
@@ -114,6 +121,11 @@ class _RunFold:
             case Began(number):
                 self._turn = self._turn or self._next(number)
                 self._turn.asked(at)
+            case Compacted(number):
+                self._turn = self._turn or self._next(number)
+                self._turn.compacted(at, record.took_s)
+                if not number:
+                    self._close("committed", at)
             case Interrupted(number):
                 self._turn = self._turn or self._next(number)
                 self._turn.stopped_at = at
