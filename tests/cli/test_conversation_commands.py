@@ -168,10 +168,14 @@ def test_what_a_session_costs_and_what_the_model_may_do(tmp_path: Path, simulato
 def test_the_last_run_is_drawn_and_what_was_said_is_written_down(
     tmp_path: Path, simulator: Start
 ) -> None:
-    sim = simulator([Reply([call("glance", place="here")]), Reply([say("It is **here**.")])])
+    sim = simulator([
+        Reply([say("Hello.")]), Reply([call("glance", place="here")]), Reply([say("It is **here**.")])
+    ])  # fmt: skip
     with talk(tmp_path, sim, size=(100, 40)) as tmux:
         command(tmux, "/timeline", "› /timeline\nnothing has been said so far")
         command(tmux, "/export", "› /export\nnothing has been said so far")
+        tmux.say("Hi")
+        tmux.wait_for("Hello.")
         tmux.say("Where?")
         tmux.wait_for("It is here.")
         command(tmux, "/timeline", "glance")
@@ -181,7 +185,9 @@ def test_the_last_run_is_drawn_and_what_was_said_is_written_down(
         command(tmux, "/export said.md", "written to said.md")
         command(tmux, "/export said.md", "said.md is there already")
         command(tmux, "/export no/such/folder.md", "No such file or directory")
-    assert (tmp_path / "run.svg").read_text().startswith("<svg")
+    drawn = (tmp_path / "run.svg").read_text()
+    assert drawn.startswith("<svg")
+    assert ("› Where?" in drawn, "› Hi" in drawn) == (True, False)
     assert "It is **here**." in (tmp_path / "said.md").read_text()
     assert list(tmp_path.glob("midstream-*.md"))
 

@@ -221,7 +221,7 @@ class Slash:
         own = await in_thread(self._own)
         runs = await in_thread(partial(runs_of, self._journal(), own.id))
         if value:
-            await in_thread(lambda: write_new(os.path.expanduser(value), [svg(runs)]))
+            await in_thread(lambda: write_new(os.path.expanduser(value), [svg(runs[-1:])]))
             self._say(f"drawn into {value}")
         else:
             view = self.talk.desk.view
