@@ -1,7 +1,15 @@
 """A session as it is read afterwards."""
 
 from midstream.faces.transcript import markdown, plain
-from midstream.journal.records import Approved, Committed, Discarded, Ended, Record
+from midstream.journal.records import (
+    Approved,
+    Committed,
+    Discarded,
+    Ended,
+    Interrupted,
+    Prompted,
+    Record,
+)
 from midstream.messages import Message, Text, ToolCall, ToolResult
 
 RULE = "rule run_command:ls"
@@ -60,3 +68,13 @@ def test_what_was_decided_in_a_run_that_failed_is_not_told_of_a_call_with_the_sa
     assert (decided, end) == ("[run_command: allowed by the user]", "[failed]")
     assert "allowed" not in str(told)
     assert "llowed" not in "".join(markdown("Title", records)).partition("Failed")[2]
+
+
+def test_that_an_answer_was_stopped_is_told_behind_it() -> None:
+    half = Committed(1, Message("assistant", (Text("We loo"),)), None, settled=True)
+    asked = Prompted(Message("user", (Text("Hi"),)))
+    records: list[Record] = [asked, Interrupted(1), half, Ended("cancelled")]
+    assert list(plain(records)) == ["> Hi", "We loo", "[interrupted]", "[cancelled]"]
+    assert list(markdown("Title", records))[1:] == [
+        "## User", "Hi", "## Assistant", "We loo", "*Interrupted.*", "*Cancelled.*",
+    ]  # fmt: skip

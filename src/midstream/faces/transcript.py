@@ -32,7 +32,7 @@ LONGEST = 200  # characters of an input or an output, where it is told in a line
 def plain(records: Iterable[Record]) -> Iterator[str]:
     """Paragraphs for a terminal. What they quote may hold control characters."""
     decided: dict[str, Approved] = {}  # of the turn under way, by the calls' ids
-    for record in records:
+    for record in _as_read(records):
         match record:
             case Prompted(message):
                 yield f"> {words_of(message.blocks)}"
@@ -51,6 +51,19 @@ def plain(records: Iterable[Record]) -> Iterator[str]:
                 yield f"[{outcome}{': ' if error else ''}{error}]"
             case _:
                 pass
+
+
+def _as_read(records: Iterable[Record]) -> Iterator[Record]:
+    """That a turn was stopped, recorded just before what is kept of it, comes behind that."""
+    stops: list[Record] = []
+    for record in records:
+        if isinstance(record, Interrupted):
+            stops.append(record)
+            continue
+        yield record
+        yield from stops
+        stops.clear()
+    yield from stops
 
 
 def _in_order(
@@ -105,7 +118,7 @@ def markdown(title: str, records: Iterable[Record]) -> Iterator[str]:
     """The paragraphs of a Markdown file: all of what was said, done and thought."""
     yield f"# {title}"
     decided: dict[str, Approved] = {}
-    for record in records:
+    for record in _as_read(records):
         match record:
             case Prompted(message):
                 yield "## User"
