@@ -176,12 +176,14 @@ async def test_without_a_summary_everything_is_as_it_was(answer: Answer, words: 
     assert not any(e.type.startswith("tool_") for e in events), "nothing that it calls runs"
 
 
-async def test_where_nothing_was_said_there_is_nothing_to_compact() -> None:
+async def test_where_nothing_was_said_there_is_nothing_to_compact(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "sessions.db")
     async with provider() as world:
-        end = await world.agent().compact(Session())
+        end = await world.agent().compact(journal.session())
     assert end.outcome == "failed"
     assert end.error is not None
     assert (end.error.type, "nothing to compact" in end.error.message) == ("not_compacted", True)
+    assert journal.summaries() == [], "a session begins when something is said"
 
 
 async def test_a_summary_that_breaks_off_is_asked_for_again() -> None:

@@ -147,7 +147,8 @@ class Keeper:
     async def ended(self, outcome: str, error: RunError | None, effects: Sequence[str]) -> None:
         """Record the end of the run, and what its calls did that is not in the conversation."""
         self._turn = None
-        await self._now(*untold(effects), Ended(outcome, error.message if error else ""))
+        if self._session.count:  # else nothing was said, and there is no session to tell of
+            await self._now(*untold(effects), Ended(outcome, error.message if error else ""))
 
     # -- how -----------------------------------------------------------------------------------
 
