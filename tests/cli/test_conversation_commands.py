@@ -165,6 +165,18 @@ def test_what_a_session_costs_and_what_the_model_may_do(tmp_path: Path, simulato
         assert re.search(r"run_command +write +is denied", screen)
 
 
+def test_a_rule_about_some_commands_is_no_rule_about_the_tool(
+    tmp_path: Path, simulator: Start
+) -> None:
+    rules = ("--deny", "run_command:git push", "--allow", "run_command:git status")
+    with talk(tmp_path, simulator([Reply([say("x")])]), *rules, size=(60, 40)) as tmux:
+        screen = command(tmux, "/tools", "deny run_command:git push")
+        assert re.search(r"^run_command +write +is asked +\S.*…$", screen, re.MULTILINE)
+        rows = screen.partition("/tools\n")[2].partition("allow ")[0].splitlines()
+        assert len(rows) > 6
+        assert [row for row in rows if not re.search("  (runs|is asked) ", row)] == []
+
+
 def test_the_last_run_is_drawn_and_what_was_said_is_written_down(
     tmp_path: Path, simulator: Start
 ) -> None:

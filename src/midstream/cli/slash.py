@@ -13,6 +13,7 @@ from midstream.cli.sessions import in_a_row, in_markdown, in_turns, write_new
 from midstream.cli.timeline import runs_of
 from midstream.concurrency import in_thread
 from midstream.errors import ConfigurationError, MidstreamError
+from midstream.faces.columns import clipped, flat
 from midstream.faces.terminal.conversation import Conversation
 from midstream.faces.terminal.paint import Look
 from midstream.faces.terminal.setup import Choice, Thinking
@@ -22,7 +23,7 @@ from midstream.faces.transcript import plain
 from midstream.journal.database import Summary
 from midstream.journal.session import Session
 from midstream.journal.store import Journal
-from midstream.tools.permissions import Decision
+from midstream.tools.permissions import MEMBER, Decision
 
 RIGHTS = {Decision.ALLOWED: "runs", Decision.ASK: "is asked", Decision.DENIED: "is denied"}
 LISTED = 12  # sessions
@@ -210,9 +211,11 @@ class Slash:
         setup = self.talk.setup
         lines: list[str] = []
         for each in setup.tools:
-            decision = setup.permissions.verdict(each, {}).decision
-            about = each.spec.description.strip().split("\n")[0]
-            lines.append(f"{each.spec.name:14} {each.effects:11} {RIGHTS[decision]:9} {about}")
+            # Some command that no rule names: what is said of those stands below.
+            decision = setup.permissions.verdict(each, {MEMBER: ""}).decision
+            about = flat(each.spec.description.strip().split("\n")[0])
+            line = f"{each.spec.name:14} {each.effects:11} {RIGHTS[decision]:9} {about}"
+            lines.append(clipped(line, self.talk.desk.view.width))
         rules = [f"allow {rule}" for rule in setup.permissions.allowed]
         rules += [f"deny {rule}" for rule in setup.permissions.denied]
         self._say("\n".join([*lines, *rules]) or "none")
