@@ -49,6 +49,7 @@ class Status:
     def begin(self, usage: Usage, context: int, cost_usd: float | None) -> None:
         """Go on with a conversation that has cost so much."""
         self._usage, self._context, self._cost = usage, context, cost_usd
+        self._ttft = self._first = self._speed = None
 
     def see(self, event: RunEvent) -> None:
         match event:
