@@ -45,7 +45,8 @@ def test_what_is_no_command_is_said_so_and_paths_are_words(
     sim = simulator([Reply([say("It maps names.")]), Reply([say("Then not.")])])
     with talk(tmp_path, sim) as tmux:
         command(tmux, "/nonsense", "there is no command /nonsense; /help lists them")
-        command(tmux, "/c", "there is no command /c;")  # clear, compact, cost
+        command(tmux, "/c", "/c: /clear, /compact, /cost?")
+        command(tmux, "/t", "/t: /tools, /thinking, /timeline?")
         assert sim.requests == []
         command(tmux, "/etc/hosts is what?", "It maps names.")
         command(tmux, " /nonsense", "Then not.")
@@ -94,8 +95,10 @@ def test_a_session_is_left_and_gone_on_with(tmp_path: Path, simulator: Start) ->
         tmux.say("number one")
         tmux.wait_for("Answer to number one")
         first = session_of(tmux)
+        tmux.wait_for("TTFT")
         command(tmux, "/clear", "a new session")
         tmux.wait_for("· 0 in 0 out")
+        tmux.wait_for(lambda screen: "TTFT" not in screen and "tokens/s" not in screen)
         tmux.say("number two")
         tmux.wait_for("Answer to number two")
         assert len(sim.requests[1]["messages"]) == 1

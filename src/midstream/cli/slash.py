@@ -69,8 +69,11 @@ class Slash:
             return False
         talk = self.talk
         talk.desk.view.say(f"› {words.rstrip()}", goes_on=False)
-        command = meant(name[1:].lower())
-        if command is None:
+        command, *others = meant(name[1:].lower()) or [""]
+        if others:
+            listed = ", ".join(f"/{each}" for each in (command, *others))
+            talk.desk.view.say(f"{name}: {listed}?")
+        elif not command:
             words = f"there is no command {name}; /help lists them"
             talk.desk.view.say(f"{words} (a space before it says it to the model)", Look.BAD)
         elif command in IDLE and talk.run:
@@ -241,11 +244,10 @@ class Slash:
         self._say(f"written to {name}")
 
 
-def meant(name: str) -> str | None:
-    """The command of that name, or the one that begins so."""
+def meant(name: str) -> list[str]:
+    """The command of that name, or all that begin so."""
     name = ALSO.get(name, name)
-    begun = [each for each in ABOUT if name and each.startswith(name)]
-    return name if name in ABOUT else begun[0] if len(begun) == 1 else None
+    return [name] if name in ABOUT else [each for each in ABOUT if name and each.startswith(name)]
 
 
 def budget(value: str) -> Thinking:
