@@ -183,9 +183,8 @@ def test_a_rule_about_some_commands_is_no_rule_about_the_tool(
 def test_the_last_run_is_drawn_and_what_was_said_is_written_down(
     tmp_path: Path, simulator: Start
 ) -> None:
-    sim = simulator([
-        Reply([say("Hello.")]), Reply([call("glance", place="here")]), Reply([say("It is **here**.")])
-    ])  # fmt: skip
+    looked = Reply([call("glance", place="here")])
+    sim = simulator([Reply([say("Hello.")]), looked, Reply([say("It is **here**.")])])
     with talk(tmp_path, sim, size=(100, 40)) as tmux:
         command(tmux, "/timeline", "› /timeline\nnothing has been said so far")
         command(tmux, "/export", "› /export\nnothing has been said so far")

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from midstream import Agent, Session
 from midstream.events import RunEnded, RunEvent, TurnDiscarded, TurnStarted
+from midstream.models.simulated import SimulatedModel
 from midstream.simulator import Reply, Scenario, Simulator, call, load, say, simulator
 from midstream.simulator.faults import (
     KINDS,
@@ -285,3 +286,14 @@ async def test_the_rough_scenario_costs_every_prompt_three_attempts() -> None:
 def test_no_kind_of_fault_is_left_out() -> None:
     tables = (HARMLESS, [row[0] for row in BROKEN], [row[0] for row in FATAL])
     assert {type(fault) for table in tables for fault in table} == set(KINDS.values())
+
+
+async def test_the_model_starts_its_simulator_for_every_run_so_that_faults_strike_again() -> None:
+    replies = [Reply([say("One.")]), Reply([say("Two.")])]
+    script = Scenario(replies=replies, faults=[Status(529, retry_after_ms=1)])
+    agent, session = Agent(SimulatedModel(script)), Session()
+    for answer in ("One.", "Two."):
+        async with agent.run("Go", session) as run:
+            events = [event async for event in run]
+        assert run.text == answer
+        assert sum(isinstance(event, TurnDiscarded) for event in events) == 1
