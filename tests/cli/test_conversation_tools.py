@@ -68,6 +68,7 @@ def test_an_edit_is_asked_for_and_done_and_its_difference_is_seen(
         tmux.wait_for("Edited it.")
         screen, coloured = tmux.screen, tmux.coloured
     assert "✓ Edited poem.txt · " in screen
+    assert " s · +1 −1\n" in screen
     assert "-line 5\n" in screen
     assert "+line five\n" in screen
     assert look_of("-line 5", coloured) == {"31"}

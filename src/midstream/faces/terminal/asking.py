@@ -108,7 +108,7 @@ class Asking:
         look, sign = CHANGES.get(name, (Look.NAME, " "))
         label = "" if name in SPEAK_FOR_THEMSELVES else f"{flat(name)}: "
         # More than that is not seen, and need not be wrapped for each frame.
-        part = revealed(label + text[: most * width])
+        part = revealed(label + text[: most * width]).removesuffix("\n")
         rows = wrapped(part, max(1, width - 4))
         shown = rows[:most]
         yield from (self._paint(look, f"  {sign} {row}") for row in shown)

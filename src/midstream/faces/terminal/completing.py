@@ -65,7 +65,8 @@ class WordsAndFiles(Completer):
         found = [each for each in self._files if sought in each.lower()]
         found.sort(key=lambda each: (sought not in os.path.basename(each).lower(), len(each), each))
         for each in found[:MOST]:
-            yield Completion(f"@{each}", -len(part) - 1, display=printable(each))
+            name = f'@"{each}"' if " " in each else f"@{each}"
+            yield Completion(name, -len(part) - 1, display=printable(each))
 
 
 def files(folder: Path) -> Iterator[str]:

@@ -112,11 +112,13 @@ class Editor:
             return []
         chosen = state.complete_index or 0
         first = min(max(0, chosen - MENU + 2), max(0, len(state.completions) - MENU))
+        seen = state.completions[first : first + MENU]
+        room = max(len(each.display_text) for each in seen)
         lines: list[str] = []
-        for n, each in enumerate(state.completions[first : first + MENU], first):
+        for n, each in enumerate(seen, first):
             mark = "▸ " if n == state.complete_index else "  "
-            about = f"  {flat(each.display_meta_text)}" if each.display_meta_text else ""
-            words = clip(mark + flat(each.display_text) + about, 0, width)
+            name, about = flat(each.display_text), flat(each.display_meta_text)
+            words = clip(f"{mark}{name:{room}}  {about}".rstrip(), 0, width)
             lines.append(paint(Look.NAME if n == state.complete_index else Look.FAINT, words))
         return lines
 

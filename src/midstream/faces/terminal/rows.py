@@ -87,7 +87,7 @@ def finished(event: ToolFinished, given: dict[str, Any] | None, width: int, pain
     """The line that stays; of a long title its beginning."""
     mark = paint(Look.BAD, "✗") if event.is_error else paint(Look.GOOD, "✓")
     how = "reused" if event.reused else f"{event.seconds:.2f} s"
-    size = "" if event.is_error or event.name not in WORDS else measured(event.output)
+    size = "" if event.is_error or event.name not in WORDS else measured(event, given)
     figures = f" · {how} · {size}" if size else f" · {how}"
     figures = "" if event.is_error and not event.seconds else figures  # it did not run
     words = title(event.name, given, FAILED if event.is_error else DONE)
@@ -103,8 +103,9 @@ def preview(event: ToolFinished, width: int, paint: Paint) -> Iterator[str]:
     text = printable(event.output).rstrip()
     lines = wrapped(text, width - 4)
     if event.name == "edit_file" and not event.is_error:
-        lines = lines[1:]  # which says what the title says
-        yield from folded([coloured(each, paint) for each in lines], SHOWN_OF_DIFF, paint)
+        difference = text.split("\n")[1:]  # the first line says what the title says
+        rows = [row for line in difference for row in coloured(line, width - 4, paint)]
+        yield from folded(rows, SHOWN_OF_DIFF, paint)
     elif event.is_error:
         yield from folded([paint(Look.BAD, each) for each in lines], SHOWN_OF_TROUBLE, paint)
     elif event.name in WORDS and event.name not in (*AT_THE_END, "search_files", "list_files"):
@@ -127,16 +128,21 @@ def folded(lines: list[str], most: int, paint: Paint, *, from_end: bool = False)
         yield note
 
 
-def coloured(line: str, paint: Paint) -> str:
+def coloured(line: str, width: int, paint: Paint) -> list[str]:
     """A line of a unified diff."""
     look = {"+": Look.GOOD, "-": Look.BAD}.get(line[:1], Look.FAINT)
-    return paint(look, line)
+    return [paint(look, row) for row in wrapped(line, width)]
 
 
-def measured(output: object) -> str:
-    if not isinstance(output, str):
+def measured(event: ToolFinished, given: dict[str, Any] | None) -> str:
+    """How much was read, written or changed."""
+    text = (given or {}).get("content") if event.name == "write_file" else event.output
+    if not isinstance(text, str):
         return ""
-    lines = output.count("\n") + (not output.endswith("\n"))
+    if event.name == "edit_file":
+        signs = [line[:1] for line in text.split("\n")]
+        return f"+{signs.count('+')} −{signs.count('-')}"
+    lines = text.count("\n") + (not text.endswith("\n"))
     return "1 line" if lines == 1 else f"{lines:,} lines"
 
 
