@@ -111,6 +111,6 @@ class Calls:
         for event in self._ended:
             yield finished(event, self._given.get(event.id), width, self._paint)
         for row in list(self._rows.values())[:MOST]:
-            yield running(row, now, self._paint)
+            yield running(row, now, width, self._paint)
         if len(self._rows) > MOST:
             yield self._paint(Look.FAINT, f"  and {len(self._rows) - MOST} more")

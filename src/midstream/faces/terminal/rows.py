@@ -1,5 +1,6 @@
 """Tool calls as rows: one that moves while a call runs, and lines that stay when it has ended."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,8 @@ WORDS = {
     "edit_file": ("Editing", "Edited", "Edit", "path"),
     "run_command": ("Running", "Ran", "Run", "command"),
 }
+# How the answer of run_command ends if the command did not succeed.
+FAILED_COMMAND = re.compile(r"^\[(?:exit status [1-9]|ended by a signal)[^\n]*\]$", re.MULTILINE)
 NOW, DONE, FAILED, WHAT = range(4)
 AT_THE_END = ("run_command",)  # whose last lines say most
 
@@ -61,11 +64,11 @@ def title(name: str, given: dict[str, Any] | None, when: int = NOW) -> str:
     return f"{words[when]} {text}"
 
 
-def running(row: Row, now: float, paint: Paint) -> str:
-    """The row of a call that has not ended."""
+def running(row: Row, now: float, width: int, paint: Paint) -> str:
+    """The row of a call that has not ended. A long title leaves half of the row to the rest."""
     since = now - (row.asked if row.began is None else row.began)
     turning = SPINNER[int(now * FRAMES_A_SECOND) % len(SPINNER)]
-    parts = [title(row.name, row.given)]
+    parts: list[str] = []
     if row.state:
         parts.append(row.state)
     elif row.began is None and row.given is not None:
@@ -73,27 +76,38 @@ def running(row: Row, now: float, paint: Paint) -> str:
     elif row.began is None and row.written > 200:
         parts.append(f"{row.written:,} characters so far")
     elif since >= 1:
-        parts[0] += f"… {elapsed(since)}"
+        parts.append(elapsed(since))
     if row.fraction is not None:
         parts.append(f"{bar(row.fraction)} {row.fraction:.0%}")
     if row.message:
         parts.append(flat(row.message))
-    return f"{paint(Look.NAME, turning)} {parts[0]}" + "".join(
-        paint(Look.FAINT, f" · {each}") for each in parts[1:]
-    )
+    more = "".join(f" · {each}" for each in parts)
+    words = shortened(title(row.name, row.given), width - 2 - min(cells(more), width // 2))
+    return f"{paint(Look.NAME, turning)} {words}{paint(Look.FAINT, more)}"
 
 
 def finished(event: ToolFinished, given: dict[str, Any] | None, width: int, paint: Paint) -> str:
     """The line that stays; of a long title its beginning."""
-    mark = paint(Look.BAD, "✗") if event.is_error else paint(Look.GOOD, "✓")
+    bad = event.is_error or not succeeded(event)
+    mark = paint(Look.BAD, "✗") if bad else paint(Look.GOOD, "✓")
     how = "reused" if event.reused else f"{event.seconds:.2f} s"
     size = "" if event.is_error or event.name not in WORDS else measured(event, given)
     figures = f" · {how} · {size}" if size else f" · {how}"
     figures = "" if event.is_error and not event.seconds else figures  # it did not run
     words = title(event.name, given, FAILED if event.is_error else DONE)
-    room = max(1, width - len(figures) - 2)
-    words = words if cells(words) <= room else clip(words, 0, room - 1) + "…"
+    words = shortened(words, width - len(figures) - 2)
     return f"{mark} {words}{paint(Look.FAINT, figures)}"
+
+
+def succeeded(event: ToolFinished) -> bool:
+    """As far as its answer says so: that a command fails is no error of the tool."""
+    commands = event.name in AT_THE_END and isinstance(event.output, str)
+    return not commands or not FAILED_COMMAND.search(str(event.output)[-200:])
+
+
+def shortened(text: str, width: int) -> str:
+    """A text of one line in so many cells, one at least."""
+    return text if cells(text) <= width else clip(text, 0, max(0, width - 1)) + "…"
 
 
 def preview(event: ToolFinished, width: int, paint: Paint) -> Iterator[str]:
