@@ -69,7 +69,7 @@ def test_an_edit_is_asked_for_and_done_and_its_difference_is_seen(
         assert "✓ Read poem.txt · " in screen
         assert "- line 5" in screen
         assert "+ line five" in screen
-        tmux.press("y")
+        tmux.press("y", "Enter")
         tmux.wait_for("Edited it.")
         screen, coloured = tmux.screen, tmux.coloured
     assert "✓ Edited poem.txt · " in screen

@@ -161,7 +161,7 @@ def test_a_call_is_a_row_until_it_has_ended(shown: Shown) -> None:
     shown.see(TurnStarted(1, 1), *called("a", "run_command", command="pytest -q"))
     shown.time.now += 12
     shown.see(ToolProgress("a", "31 passed\x1b[2J", 0.25))
-    assert shown.live[1][1:] == " Running pytest -q… 12 s · ███········· 25% · 31 passed[2J"
+    assert shown.live[1][1:] == " Running pytest -q · 12 s · ███········· 25% · 31 passed[2J"
     shown.see(done("a", "run_command", "one\ntwo\nthree\nfour\nfive\n[exit status 0]"))
     assert shown.live == []
     assert shown.lines == [
