@@ -73,7 +73,7 @@ def test_the_status_line_tells_the_figures(tmp_path: Path, simulator: Start) -> 
         tmux.wait_for(lambda screen: re.search(r" [1-9]\d* out .*tokens/s", screen))  # it counts
         screen = tmux.wait_for("TTFT")
     line = screen.rstrip().split("\n")[-1]
-    figures = r"claude-sonnet-4-6 · 1\.\dk in \d+ out · \$0\.\d{4} · context \d+%"
+    figures = r"claude-sonnet-4-6 · \d\.\dk in \d+ out · \$0\.\d{4} · context \d+%"
     assert re.search(figures + r" · TTFT \d\.\d\d s · \d+ tokens/s$", line)
 
 

@@ -4,10 +4,11 @@ are not.
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, example, given, settings
+from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
 from midstream.errors import MidstreamError
@@ -120,10 +121,21 @@ def check_spoiled(records: Records, make: MakeDecoder, reader: Reader) -> None:
         assert all(call.id in ids for call in kept)
 
 
+def two_calls_in_one_place(records: Records) -> bool:
+    ids: dict[str, set[str]] = {}
+    for record in records:
+        with suppress(AttributeError, TypeError):  # it is spoiled
+            for each in said_in_chat(record):
+                if each.name and each.id:
+                    ids.setdefault(repr(each.place), set()).add(repr(each.id))
+    return any(len(each) > 1 for each in ids.values())
+
+
 @given(spoiled(chat_streams([PLAIN])))
 @example([chat({"tool_calls": [{"index": 0, "function": {"name": "pay", "arguments": ""}}]})])
 @settings(deadline=None, max_examples=SPOILED, suppress_health_check=[HealthCheck.too_slow])
 def test_a_spoiled_chat_answer_seals_no_call_that_is_not_whole(records: Records) -> None:
+    assume(not two_calls_in_one_place(records))  # whose pieces may be either's
     check_spoiled(records, ChatDecoder, said_in_chat)
 
 

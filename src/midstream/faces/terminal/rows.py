@@ -85,10 +85,6 @@ def running(row: Row, now: float, width: int, paint: Paint) -> str:
     return f"{paint(Look.NAME, turning)} {words}{paint(Look.FAINT, tail)}"
 
 
-def shortened(text: str, room: int) -> str:
-    return text if cells(text) <= room else clip(text, 0, max(1, room - 1)) + "…"
-
-
 def finished(event: ToolFinished, given: dict[str, Any] | None, width: int, paint: Paint) -> str:
     """The line that stays; of a long title its beginning."""
     status = UNWELL.search(event.output) if isinstance(event.output, str) else None
@@ -99,6 +95,11 @@ def finished(event: ToolFinished, given: dict[str, Any] | None, width: int, pain
     figures = "" if event.is_error and not event.seconds else figures  # it did not run
     words = title(event.name, given, FAILED if event.is_error else DONE)
     return f"{mark} {shortened(words, width - len(figures) - 2)}{paint(Look.FAINT, figures)}"
+
+
+def shortened(text: str, width: int) -> str:
+    """A text of one line in so many cells, one at least."""
+    return text if cells(text) <= width else clip(text, 0, max(0, width - 1)) + "…"
 
 
 def preview(event: ToolFinished, width: int, paint: Paint) -> Iterator[str]:

@@ -2,9 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-from wcwidth import clip
-from wcwidth import width as cells
-
 from midstream.events import (
     ApprovalGiven,
     ApprovalRequested,
@@ -35,7 +32,7 @@ from midstream.faces.terminal.markdown import Markdown
 from midstream.faces.terminal.paint import Look, Paint, flat, wrapped
 from midstream.faces.terminal.paper import Kind, Paper, Step
 from midstream.faces.terminal.reasoning import Reasoning
-from midstream.faces.terminal.rows import elapsed
+from midstream.faces.terminal.rows import elapsed, shortened
 from midstream.faces.terminal.tags import ThinkingTags
 
 PROMPT = "› "
@@ -243,9 +240,7 @@ class View:
         self._paper.withdraw()
         ran = list(self._calls.lose_attempt(self.width))
         told = "; what ran in it is kept:" if ran else ""
-        why = flat(reason)
-        room = self.width - 2 - len(told)
-        why = why if cells(why) <= room else clip(why, 0, max(1, room - 1)) + "…"
+        why = shortened(flat(reason), self.width - 2 - len(told))
         self.say(f"× {why}{told}", goes_on=False)
         self._paper.write(Kind.NOTE, ran, goes_on=True)
 
