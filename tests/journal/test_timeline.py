@@ -392,6 +392,7 @@ RECORDS = st.sampled_from([
     committed(), committed(overlap=1.0, ttft=0.1), committed(("text", 0.2), streamed=1.0),
     committed(("text", 9.0), streamed=0.0),
     Compacted(0, "x", SUMMED_UP), Compacted(1, "x", SUMMED_UP, took_s=1.0),
+    Compacted(1, "x", SUMMED_UP, took_s=-1.0),
     Committed(1, Message("assistant", (ToolCall("a", "look", {}),)), None, settled=True, ttft=0.1),
 ])  # fmt: skip
 
