@@ -8,9 +8,11 @@ are used as their documentation shows it: Rich draws four frames a second, and n
 
 import asyncio
 import json
+import os
 import random
 import statistics
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -64,6 +66,7 @@ WORDS = [
     "*slanted*",
 ]
 PROBE_S = 0.01
+LATE = 1.5  # whoever takes so many times as long as the tokens is stopped, and told as it is then
 
 
 def document(tokens: int) -> list[str]:
@@ -251,10 +254,22 @@ async def main(name: str, result: Path, tokens: int, per_second: float) -> None:
     pieces = document(tokens)
     probe = asyncio.get_running_loop().create_task(lag(delays))
     began, cpu = time.monotonic(), time.process_time()
+
+    def tell() -> None:
+        took = {"cpu_s": time.process_time() - cpu, "seconds": time.monotonic() - began}
+        print_to(result, took | {"lag_p99_ms": p99(delays)})
+
+    def give_up() -> None:
+        tell()
+        os._exit(1)
+
+    late = threading.Timer(LATE * tokens / per_second, give_up)
+    late.daemon = True
+    late.start()
     await PROGRAMS[name](paced(pieces, per_second))
-    took = {"cpu_s": time.process_time() - cpu, "seconds": time.monotonic() - began}
     probe.cancel()
-    print_to(result, took | {"lag_p99_ms": p99(delays)})
+    late.cancel()
+    tell()
 
 
 def print_to(path: Path, took: dict[str, float]) -> None:

@@ -49,7 +49,7 @@ def test_a_signal_settles_the_session_and_gives_the_terminal_back(
     reply = Reply([say("First this."), call("child"), say(LONG)])
     with talk(tmp_path, simulator(slowly(reply)), "--yes") as tmux:
         tmux.say("Go on.")
-        tmux.wait_for("child() · 1 s")
+        tmux.wait_for("child()… 1 s")
         os.kill(tmux.program, number)
         assert tmux.wait_for_end() == 130
         assert tmux.modes >= AS_BEFORE
@@ -85,7 +85,7 @@ def test_a_terminal_that_is_closed_ends_the_program_and_settles_the_session(
     sim = simulator(slowly(Reply([say("First this."), call("child"), say(LONG)])))
     with talk(tmp_path, sim, "--yes") as tmux:
         tmux.say("Go on.")
-        tmux.wait_for("child() · 1 s")
+        tmux.wait_for("child()… 1 s")
         program = tmux.program
         tmux.close()
         assert gone(program)

@@ -21,7 +21,7 @@ def test_a_row_moves_beside_the_text_that_streams(tmp_path: Path, simulator: Sta
         screen = tmux.wait_for("On and on. On and on.")
         assert "half of it" in screen  # below the text that goes on
         assert screen.index("On and on.") < screen.index("half of it")
-        tmux.wait_for('look(place="here") · 1 s')
+        tmux.wait_for('look(place="here")… 1 s')
         (tmp_path / "go").touch()
         tmux.wait_for("Seen.")
         lines = tmux.lines
@@ -44,7 +44,7 @@ def test_the_last_line_of_a_command_is_seen_while_it_runs(tmp_path: Path, simula
         tmux.say("Run it.")
         tmux.wait_for(f"Running {command[:30]}")
         tmux.wait_for(" · two")
-        tmux.wait_for(" · 1 s · two")
+        tmux.wait_for("… 1 s · two")
         (tmp_path / "go").touch()
         tmux.wait_for("Run.")
         screen = tmux.screen

@@ -117,7 +117,7 @@ def test_ctrl_d_while_a_tool_runs_ends_its_process(tmp_path: Path, simulator: St
         tmp_path, simulator([Reply([call("run_command", command=command)])]), "--yes"
     ) as tmux:
         tmux.say("Run it.")
-        tmux.wait_for("· 1 s")
+        tmux.wait_for("… 1 s")
         tmux.press("C-d")
         assert tmux.wait_for_end() == 0
     assert not Path(f"/proc/{(tmp_path / 'running').read_text().strip()}").exists()

@@ -122,19 +122,22 @@ class View:
         return [*text, *below][-most:]
 
     def _waiting(self) -> Iterator[str]:
+        if words := self._waits():
+            yield self._paint(Look.FAINT, words)
+
+    def _waits(self) -> str:
+        """What is waited for; empty where that is seen anyway."""
         now = self._clock()
         if self._compacting is not None:
-            yield self._paint(Look.FAINT, f"✻ summing up… {self._compacting:,} characters")
-        elif self._again is not None:
-            left = max(0.0, self._again - now)
-            yield self._paint(Look.FAINT, f"↻ again in {left:.1f} s: {self._why}")
-        elif self._calls.go_on or self.reasoning.goes_on:
-            return
-        elif self._asked is not None:
-            yield self._paint(Look.FAINT, f"✻ thinking… {now - self._asked:.1f} s")
-        elif self._came is not None and now - self._came >= SILENT_S:
-            words = f"✻ nothing came for {elapsed(now - self._came)} · Esc stops"
-            yield self._paint(Look.FAINT, words)
+            return f"✻ summing up… {self._compacting:,} characters"
+        if self._again is not None:
+            return f"↻ again in {max(0.0, self._again - now):.1f} s: {self._why}"
+        if self._calls.go_on or self.reasoning.goes_on:
+            return ""
+        if self._asked is not None:
+            return f"✻ thinking… {now - self._asked:.1f} s"
+        silent = 0.0 if self._came is None else now - self._came
+        return f"✻ nothing came for {elapsed(silent)} · Esc stops" if silent >= SILENT_S else ""
 
     # -- the events -----------------------------------------------------------------------------
 
