@@ -13,7 +13,7 @@ from tests.faces.terminal.documents import ESCAPES, PLACES
 
 # All that the program may write beside text and new lines.
 OURS = re.compile(
-    rb"\x1b\[\?(?:2026|25|7|2004)[hl]"  # frames, the cursor, auto-wrap, pasting
+    rb"\x1b\[\?(?:2026|25|2004)[hl]"  # frames, the cursor, pasting
     rb"|\x1b\[[KJ]"  # erase to the end of the line, and below
     rb"|\x1b\[\d+[ABC]"  # move up, down, right
     rb"|\x1b\[[\d;]*m"  # look

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from midstream.cli.leaving import before_leaving
 
 PASTES, NO_PASTES = "\x1b[?2004h", "\x1b[?2004l"  # bracketed paste
-SHOW = "\x1b[?7h\x1b[?25h\x1b[?2026l"  # should a frame have been broken off
+SHOW = "\x1b[?25h\x1b[?2026l"  # should a frame have been broken off
 
 
 class Lent:

@@ -1,8 +1,11 @@
 """What is written to a terminal, as a terminal takes it."""
 
+import re
+
 import pyte
 from hypothesis import given
 from hypothesis import strategies as st
+from wcwidth import wcwidth
 
 from midstream.faces.terminal.screen import Place, Screen, Size
 
@@ -94,6 +97,14 @@ def test_a_live_line_that_is_too_long_ends_in_dots() -> None:
     terminal.write(screen.frame(SIZE, [], ["x" * 40, "界" * 40], Place()))
     assert terminal.lines[0] == "x" * 18 + "…"
     assert terminal.lines[1].endswith("…")
+
+
+def test_a_live_line_fits_where_emoji_are_drawn_in_their_parts() -> None:
+    for emoji in ("👩\u200d👩\u200d👧\u200d👦", "🇩🇪", "🏳\ufe0f\u200d🌈"):
+        for count in range(1, 12):
+            text = Screen(SIZE).frame(SIZE, [], [emoji * count + "\u200d"], Place())
+            parts = re.sub("\x1b\\[[?\\d;]*[A-Za-z]", "", text).strip()
+            assert sum(max(0, wcwidth(each)) for each in parts) < SIZE.columns
 
 
 def test_of_a_finished_line_that_is_too_long_nothing_is_lost() -> None:

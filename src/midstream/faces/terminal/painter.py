@@ -13,6 +13,7 @@ from midstream.faces.terminal.paper import Step
 from midstream.faces.terminal.screen import Place, Screen, Size
 
 FRAME_S = 0.05  # the shortest time between two frames, unless a key was pressed
+SETTLE_S = 0.3  # tmux tells of a size up to a quarter of a second late
 TICK_S = 0.125  # between two frames while nothing changes but time
 
 
@@ -44,6 +45,7 @@ class Painter:
         self._changed = anyio.Event()
         self._pressed = anyio.Event()
         self._turn = anyio.Lock()
+        self._size = terminal.size()  # at the last frame
         self._shows = True  # what is live
 
     def changed(self) -> None:
@@ -87,12 +89,19 @@ class Painter:
     async def _draw(self) -> None:
         """One frame after the other: each begins where the one before has left the cursor."""
         async with self._turn:
+            await self._settled()
             if text := self._frame():
                 with anyio.CancelScope(shield=True):  # half a frame would spoil the screen
                     await in_thread(partial(self._terminal.write, text))
 
+    async def _settled(self) -> None:
+        """Wait until the window keeps its size: till then nobody can tell what stands where."""
+        while (size := self._terminal.size()) != self._size:
+            self._size = size
+            await anyio.sleep(SETTLE_S)
+
     def _frame(self) -> str:
-        size = self._terminal.size()
+        size = self._size
         self._desk.view.width = size.columns - 1
         steps = self._desk.view.take()
         shown, place = self._desk.lines(size) if self._shows else ([], Place())

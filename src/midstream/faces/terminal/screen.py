@@ -13,11 +13,8 @@ from wcwidth import clip, width, wrap
 
 TOGETHER, SHOWN = "\x1b[?2026h", "\x1b[?2026l"  # synchronised output: what is between shows at once
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
+JOINER, FLAGS = "\u200d", frozenset(map(chr, range(0x1F1E6, 0x1F200)))  # two of these are a flag
 TO_THE_END, BELOW = "\x1b[K", "\x1b[J"
-# A live line that turns out wider than it was measured (emoji differ between terminals) is cut at
-# the edge: on two rows it would shift what is drawn next. Of a finished line nothing may be cut:
-# the window may have become narrower just now.
-CUT, WRAP = "\x1b[?7l", "\x1b[?7h"
 
 
 class Size(Struct, frozen=True):
@@ -90,13 +87,13 @@ class Screen:
         first = max(0, min(first, len(shown) - 1, len(self._live) - 1))
         begin = _moved(first - self._cursor_row() - self._back, 0)
         text = "".join(f"{line}{TO_THE_END}\r\n" for line in above)
-        text += CUT + f"{TO_THE_END}\r\n".join(shown[first:])
+        text += f"{TO_THE_END}\r\n".join(shown[first:])
         shrunk = self._height() + self._back > len(above) + len(shown)
         end = BELOW if shrunk or resized else TO_THE_END
         place = _moved(cursor.row - max(0, len(shown) - 1), cursor.column)
         self._since += map(width, above)
         self._live, self._cursor, self._back = shown, cursor, 0
-        return "".join((TOGETHER, HIDE, begin, text, end, place, WRAP, SHOW, SHOWN))
+        return "".join((TOGETHER, HIDE, begin, text, end, place, SHOW, SHOWN))
 
     def _height(self) -> int:
         return sum(self._rows(width(line)) for line in self._live)
@@ -118,7 +115,24 @@ def whole(line: str, room: int) -> list[str]:
 
 
 def clipped(line: str, room: int) -> str:
-    return line if width(line) <= room else clip(line, 0, room - 1) + "…"
+    """A live line on one row: on two it would shift what is drawn next.
+
+    Auto-wrap stays on. Without it a line is cut where the window has become narrower just now, and
+    else wrapped anew: nobody could tell how many rows it takes.
+    """
+    if most_cells(line) <= room:
+        return line
+    cut = clip(line, 0, room - 1)
+    while width(cut) and most_cells(cut) >= room:
+        cut = clip(cut, 0, width(cut) - 1)
+    return cut + "…"
+
+
+def most_cells(line: str) -> int:
+    """The cells that a line takes where emoji are drawn in their parts, as some terminals do."""
+    if line.isascii():
+        return width(line)
+    return width(line) + 2 * line.count(JOINER) + sum(each in FLAGS for each in line)
 
 
 def common(before: Sequence[str], after: Sequence[str]) -> int:
