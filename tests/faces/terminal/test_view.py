@@ -246,7 +246,7 @@ def test_of_a_long_command_the_beginning_is_seen_and_how_it_goes(shown: Shown) -
     shown.time.now += 5
     row = shown.live[1]
     assert row[1:].startswith(" Running echo xxx")
-    assert row.endswith("xx…… 5 s · line 8")
+    assert row.endswith("xx… 5 s · line 8")
     assert width(row) <= 60
 
 

@@ -82,6 +82,7 @@ def running(row: Row, now: float, width: int, paint: Paint) -> str:
     room = max(width // 2, width - 2 - cells(words))
     tail = shortened(" · ".join([*parts, *filter(None, [flat(row.message)])]), room)
     words = shortened(words, width - 2 - cells(tail))
+    words = words.removesuffix("…") if tail.startswith("…") else words
     return f"{paint(Look.NAME, turning)} {words}{paint(Look.FAINT, tail)}"
 
 
