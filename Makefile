@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 .PHONY: help demo test models soak mutants check fix bench cast lock clean
 
@@ -11,8 +12,8 @@ help:  ## List these
 demo: .venv/run  ## See it: a scripted model, real sockets, two real tools; needs no key
 	@$(BIN)/midstream demo
 
-test: .venv/dev  ## Run the tests, one process a core
-	$(BIN)/pytest -n auto --dist worksteal
+test: .venv/dev  ## Run the tests, in one process more than there are cores: many of them wait
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 models: .venv/models  ## Fetch the model that tests/models ask (90 MB); without it they are skipped
 
