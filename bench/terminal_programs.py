@@ -179,7 +179,8 @@ def face() -> Any:
     from prompt_toolkit.history import InMemoryHistory
     from prompt_toolkit.input import create_input
 
-    from midstream.cli.chat import size, write
+    from midstream.cli.chat import size
+    from midstream.cli.writing import write_all
     from midstream.faces.terminal.desk import Desk
     from midstream.faces.terminal.editor import Editor
     from midstream.faces.terminal.paint import Paint
@@ -188,7 +189,7 @@ def face() -> Any:
     from midstream.faces.terminal.status import Known, Status
 
     desk = Desk(Paint(), time.monotonic, Status(Known("bench")), size(1).columns - 1)
-    terminal = Terminal(lambda text: write(1, text), lambda: size(1))
+    terminal = Terminal(lambda text: write_all(1, text), lambda: size(1))
     painter = Painter(desk, Screen(size(1)), terminal)
     keys = (Keys(), InMemoryHistory(), DummyCompleter(), create_input())
     desk.editor = Editor(*keys, painter.pressed)

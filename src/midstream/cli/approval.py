@@ -5,12 +5,14 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 import anyio
 import msgspec
 from anyio import CancelScope
 
 from midstream.agent.run import Run
+from midstream.cli.writing import write_all
 from midstream.concurrency import in_thread, task_group
 from midstream.events import ApprovalRequested
 from midstream.faces.plain import LONGEST_PREVIEW, all_arguments, printable
@@ -97,14 +99,7 @@ class Questions:
         await self._write(self._beside, printable(f"midstream: {rule} was not run: {words}") + "\n")
 
     async def _write(self, file: int, text: str) -> None:
-        data = text.encode(errors="replace")
-
-        def write() -> None:
-            left = data
-            while left:
-                left = left[os.write(file, left) :]
-
-        await in_thread(write)
+        await in_thread(partial(write_all, file, text))
 
 
 def offered(event: ApprovalRequested) -> str | None:

@@ -12,8 +12,9 @@ from midstream.cli.grants import kit
 from midstream.cli.leaving import leaving
 from midstream.cli.play import Question, agent_for
 from midstream.cli.raw import raw_keys
+from midstream.cli.writing import write_all
 from midstream.faces.plain import printable
-from midstream.faces.terminal.paint import Look, Paint
+from midstream.faces.terminal.paint import PROMPT, Look, Paint
 from midstream.faces.terminal.screen import Place, Screen, Size
 from midstream.faces.terminal.status import Known, Status
 
@@ -32,15 +33,15 @@ def converse(question: Question) -> int:
     tools = kit(question.grants)
     agent = agent_for(question, tools)
     with raw_keys(1) as lent:
-        live = ["", paint(Look.YOURS, "› "), paint(Look.FAINT, status.line(size(1).columns - 1))]
-        write(1, screen.frame(size(1), banner(question, paint), live, Place(1, 2)))
+        live = ["", paint(Look.YOURS, PROMPT), paint(Look.FAINT, status.line(size(1).columns - 1))]
+        write_all(1, screen.frame(size(1), banner(question, paint), live, Place(1, 2)))
         try:
             with leaving() as signals:
                 from midstream.cli.talk import Talk  # which takes a quarter of a second
 
                 return Talk(question, tools, screen, status, lent).have(agent, signals)
         finally:
-            write(1, screen.frame(size(1), [], [], Place()))
+            write_all(1, screen.frame(size(1), [], [], Place()))
 
 
 def paint_of_the_terminal() -> Paint:
@@ -66,10 +67,3 @@ def size(terminal: int) -> Size:
     except OSError:  # it is gone
         columns, rows = 80, 24
     return Size(max(columns, 2) if columns else 80, max(rows, 2) if rows else 24)
-
-
-def write(terminal: int, text: str) -> None:
-    """Write all of it; may wait for a terminal that is slow."""
-    data = text.encode(errors="replace")
-    while data:
-        data = data[os.write(terminal, data) :]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from midstream.cli.writing import write_out
 from midstream.errors import ConfigurationError
 from midstream.faces.explained import Page, as_json
 from midstream.providers import anthropic_wire, openai_chat_wire, openai_responses_wire
@@ -97,13 +98,13 @@ def conclude(explainer: Explainer, page: Page | None, exchange: int | None = Non
     """Show what the end left open, and the verdict. Returns whether the stream is whole."""
     show(explainer.rest(), page)
     verdict = explainer.verdict()
-    write(page.verdict(verdict) if page else as_json(verdict, exchange))
+    write_out(page.verdict(verdict) if page else as_json(verdict, exchange))
     return verdict.whole
 
 
 def show(explained: list[Explained], page: Page | None) -> None:
     if page:
-        write("".join(map(page.record, explained)))
+        write_out("".join(map(page.record, explained)))
 
 
 def decode_recording(file: str, provider: str | None, page: Page | None) -> int:
@@ -122,7 +123,7 @@ def decode_recording(file: str, provider: str | None, page: Page | None) -> int:
     for each in exchanges:
         name = wires[each.request.n]
         if page:
-            write(page.title(heading(each) + ("" if name else " (not explained)")))
+            write_out(page.title(heading(each) + ("" if name else " (not explained)")))
         if not name:
             continue
         explainer = Explainer(DIALECTS[name])
@@ -167,13 +168,6 @@ def chunks(file: str) -> Iterator[bytes]:
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
         why = error.strerror if isinstance(error, OSError) else error
         raise click.UsageError(f"{file} cannot be read: {why}") from error
-
-
-def write(text: str) -> None:
-    # By number: what Python still buffers when a pipe has closed would be an error at the exit.
-    data = text.encode(errors="replace")
-    while data:
-        data = data[os.write(sys.stdout.fileno(), data) :]
 
 
 def width() -> int:

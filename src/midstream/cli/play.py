@@ -18,6 +18,7 @@ from midstream.cli.grants import Grants, Kit, kit
 from midstream.cli.leaving import CANCELLED, Signals, leaving
 from midstream.cli.load import load_model
 from midstream.cli.loading import with_progress
+from midstream.cli.writing import write_all
 from midstream.concurrency import in_thread
 from midstream.events import ApprovalRequested, RunEnded
 from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText
@@ -74,11 +75,8 @@ class Screen(Struct, frozen=True):
         return os.get_terminal_size(self.answer).columns if os.isatty(self.answer) else None
 
     def write(self, pieces: list[Piece]) -> None:
-        answer = "".join(piece.answer for piece in pieces).encode()
-        beside = "".join(piece.beside for piece in pieces).encode()
-        for file, data in ((self.answer, answer), (self.beside, beside)):
-            while data:
-                data = data[os.write(file, data) :]
+        write_all(self.answer, "".join(piece.answer for piece in pieces))
+        write_all(self.beside, "".join(piece.beside for piece in pieces))
 
 
 def play(question: Question) -> int:

@@ -13,13 +13,14 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input, create_input
 
 from midstream.agent.agent import Agent
-from midstream.cli.chat import paint_of_the_terminal, size, write
+from midstream.cli.chat import paint_of_the_terminal, size
 from midstream.cli.grants import Kit
 from midstream.cli.leaving import CANCELLED, Signals
 from midstream.cli.output import caught
 from midstream.cli.play import Question, agent_for
 from midstream.cli.raw import Lent
 from midstream.cli.slash import ABOUT, Slash
+from midstream.cli.writing import write_all
 from midstream.faces.terminal.completing import WordsAndFiles
 from midstream.faces.terminal.conversation import Conversation
 from midstream.faces.terminal.desk import Desk
@@ -67,7 +68,7 @@ class Talk:
     ) -> int:
         soon = asyncio.get_running_loop().call_soon_threadsafe
         desk = Desk(paint_of_the_terminal(), monotonic, self._status, size(terminal).columns - 1)
-        place = Terminal(partial(write, terminal), partial(size, terminal), self._lent.sleep)
+        place = Terminal(partial(write_all, terminal), partial(size, terminal), self._lent.sleep)
         painter = Painter(desk, self._screen, place)
         self._lent.awake = partial(soon, painter.again)
         slash = Slash()

@@ -9,6 +9,7 @@ import click
 
 from midstream.cli.going_on import LISTED, the_one
 from midstream.cli.sessions import PIPE_CLOSED, write_new
+from midstream.cli.writing import write_out
 from midstream.faces.plain import json_line
 from midstream.faces.timeline import lines
 from midstream.faces.timeline_svg import svg
@@ -48,7 +49,7 @@ def command(
         write_new(file, [svg(runs)])
         return 0
     try:
-        write("".join(map(json_line, runs)) if output_format == "json" else in_text(runs))
+        write_out("".join(map(json_line, runs)) if output_format == "json" else in_text(runs))
     except BrokenPipeError:
         return PIPE_CLOSED
     return 0
@@ -97,10 +98,3 @@ def in_text(runs: list[Run]) -> str:
             shown.append(f"run {run.number} · {when}")
         shown += [*lines(run, width, colour), ""]
     return "\n".join(shown[:-1]) + "\n"
-
-
-def write(text: str) -> None:
-    # By number: what Python still buffers when a pipe has closed would be an error at the exit.
-    data = text.encode(errors="replace")
-    while data:
-        data = data[os.write(sys.stdout.fileno(), data) :]

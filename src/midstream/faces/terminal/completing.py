@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 
@@ -9,11 +10,11 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from midstream.faces.plain import printable
+from midstream.tools.workspace.plain_search import files
 
 MOST = 200  # completions
 MOST_FILES = 20_000
 FRESH_S = 10.0  # how long a list of files is good
-SKIPPED = frozenset({"node_modules", "__pycache__", "target", "dist", "build"})
 
 
 class WordsAndFiles(Completer):
@@ -60,7 +61,7 @@ class WordsAndFiles(Completer):
     def _of_files(self, part: str) -> Iterator[Completion]:
         """Those with the part in their name first, then those that have it in their path."""
         if monotonic() - self._listed > FRESH_S:
-            self._files, self._listed = list(files(self._folder)), monotonic()
+            self._files, self._listed = listed(self._folder), monotonic()
         sought = part.lower()
         found = [each for each in self._files if sought in each.lower()]
         found.sort(key=lambda each: (sought not in os.path.basename(each).lower(), len(each), each))
@@ -69,14 +70,8 @@ class WordsAndFiles(Completer):
             yield Completion(name, -len(part) - 1, display=printable(each))
 
 
-def files(folder: Path) -> Iterator[str]:
+def listed(folder: Path) -> list[str]:
     """The files below a folder, as paths from it, without what is hidden or was made."""
-    left = MOST_FILES
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(x for x in folders if x not in SKIPPED and not x.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield os.path.relpath(os.path.join(place, name), folder)
-                left -= 1
-                if not left:
-                    return
+    top = os.fsencode(folder)
+    found = (os.fsdecode(os.path.relpath(each, top)) for each in files(top))
+    return list(islice(found, MOST_FILES))

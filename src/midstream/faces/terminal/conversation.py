@@ -13,6 +13,7 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskGroup
 
+from midstream.agent.prompt import Prompt
 from midstream.agent.run import Run
 from midstream.concurrency import task_group
 from midstream.errors import MidstreamError
@@ -29,12 +30,10 @@ from midstream.faces.terminal.painter import Painter
 from midstream.faces.terminal.pictures import pictures
 from midstream.faces.terminal.setup import Setup
 from midstream.faces.terminal.status import Known
-from midstream.messages import Image, Text
+from midstream.messages import Text
 
 TWICE_S = 2.0  # within which a second Ctrl-C leaves
 HINT_S = 2.0  # how long a hint stands
-
-Prompt = str | tuple[Text | Image, ...]
 
 
 class Commands(Protocol):

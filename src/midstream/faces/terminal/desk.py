@@ -34,11 +34,6 @@ class Desk:
         self.hint = ""
         self.queued: tuple[str, ...] = ()
 
-    @property
-    def moves(self) -> bool:
-        """It changes with time alone."""
-        return self.view.moves
-
     def lines(self, size: Size) -> tuple[list[str], Place]:
         """What is live, and where the cursor stands in it."""
         width = size.columns - 1  # the last column stays free

@@ -16,10 +16,9 @@ from wcwidth import clip
 
 from midstream.faces.plain import printable
 from midstream.faces.terminal.layout import laid_out
-from midstream.faces.terminal.paint import Look, Paint, flat
+from midstream.faces.terminal.paint import PROMPT, Look, Paint, flat
 from midstream.faces.terminal.screen import Place
 
-PROMPT = "› "
 MENU = 6  # completions that are seen at a time
 ESC_S = 0.05  # after this an Esc is one, and not the beginning of a key's sequence
 

@@ -12,8 +12,8 @@ from midstream.faces.terminal.style import (
     ITALIC,
     STRUCK,
     UNDERLINE,
-    Look,
     Span,
+    Theme,
     both,
 )
 from midstream.faces.terminal.wrap import harmless
@@ -41,7 +41,7 @@ def define(text: str, links: EnvType) -> str:
     return next((each.content for each in tokens if each.type == "inline"), "")
 
 
-def inline(text: str, look: Look, links: EnvType, style: str = "") -> list[list[Span]]:
+def inline(text: str, look: Theme, links: EnvType, style: str = "") -> list[list[Span]]:
     """The lines of a text. A line break of the source is one: models mean it."""
     if not SPECIAL.search(text):
         return [[(harmless(line), style)] for line in text.split("\n")]
@@ -54,7 +54,7 @@ def inline(text: str, look: Look, links: EnvType, style: str = "") -> list[list[
 
 
 class Drawing:
-    def __init__(self, look: Look, style: str) -> None:
+    def __init__(self, look: Theme, style: str) -> None:
         self.lines: list[list[Span]] = [[]]
         self._look = look
         self._styles = [style]

@@ -24,7 +24,7 @@ from midstream.faces.terminal.markdown_blocks import (
     Text,
 )
 from midstream.faces.terminal.markdown_inline import inline
-from midstream.faces.terminal.style import DIM, Look, Span, paint
+from midstream.faces.terminal.style import DIM, Span, Theme, paint
 from midstream.faces.terminal.wrap import cells, cut, wrap
 
 BAR_CELLS = 2
@@ -42,7 +42,7 @@ class Page:
         links: the definitions of links so far.
     """
 
-    def __init__(self, look: Look, links: EnvType) -> None:
+    def __init__(self, look: Theme, links: EnvType) -> None:
         self._look = look
         self._links = links
         self._inside: tuple[Container, ...] | None = None  # where the last block stands

@@ -10,8 +10,9 @@ from msgspec import Struct
 from wcwidth import wrap
 
 from midstream.faces.plain import printable
+from midstream.faces.terminal.style import paint
 
-RESET = "\x1b[0m"
+PROMPT = "› "  # before the user's words
 ENDS = re.compile("[\n\u2028\u2029]")  # of lines
 
 
@@ -20,7 +21,6 @@ class Look(Enum):
 
     FAINT = "2"
     STRONG = "1"
-    EMPHASIS = "3"
     YOURS = "1;34"  # the user's words
     GOOD = "32"
     BAD = "31"
@@ -28,7 +28,7 @@ class Look(Enum):
     NAME = "36"
 
 
-PLAIN = {Look.FAINT: "2", Look.YOURS: "1", Look.ASKS: "1", Look.STRONG: "1", Look.EMPHASIS: "3"}
+PLAIN = {Look.FAINT: "2", Look.YOURS: "1", Look.ASKS: "1", Look.STRONG: "1"}
 
 
 class Paint(Struct, frozen=True):
@@ -42,7 +42,7 @@ class Paint(Struct, frozen=True):
 
     def __call__(self, look: Look, text: str) -> str:
         code = look.value if self.colour else PLAIN.get(look)
-        return f"\x1b[{code}m{text}{RESET}" if code and text else text
+        return paint(text, code or "")
 
 
 def flat(text: str) -> str:

@@ -60,7 +60,7 @@ class Painter:
     async def paint(self) -> None:
         """Draw until cancelled."""
         while True:
-            with anyio.move_on_after(TICK_S if self._desk.moves else math.inf):
+            with anyio.move_on_after(TICK_S if self._desk.view.moves else math.inf):
                 await self._changed.wait()
             self._changed = anyio.Event()
             await self._draw()

@@ -12,7 +12,7 @@ BOLD, DIM, ITALIC, UNDERLINE, STRUCK = "1", "2", "3", "4", "9"
 RED, GREEN, MAGENTA, CYAN = "31", "32", "35", "36"
 
 
-class Look(Struct, frozen=True):
+class Theme(Struct, frozen=True):
     """What Markdown is shown with. Where there is no colour, inline code keeps its backticks."""
 
     headings: tuple[str, str, str, str] = (f"1;4;{MAGENTA}", f"1;{MAGENTA}", BOLD, f"{BOLD};3")
@@ -24,8 +24,8 @@ class Look(Struct, frozen=True):
         return self.headings[min(level, len(self.headings)) - 1]
 
 
-COLOURED = Look()
-UNCOLOURED = Look(("1;4", BOLD, BOLD, f"{BOLD};3"), code="", tick="`", coloured=False)
+COLOURED = Theme()
+UNCOLOURED = Theme(("1;4", BOLD, BOLD, f"{BOLD};3"), code="", tick="`", coloured=False)
 
 
 def both(one: str, other: str) -> str:

@@ -29,13 +29,12 @@ from midstream.events import (
 from midstream.faces.plain import error_line, printable
 from midstream.faces.terminal.calls import Calls
 from midstream.faces.terminal.markdown import Markdown
-from midstream.faces.terminal.paint import Look, Paint, flat, wrapped
+from midstream.faces.terminal.paint import PROMPT, Look, Paint, flat, wrapped
 from midstream.faces.terminal.paper import Kind, Paper, Step
 from midstream.faces.terminal.reasoning import Reasoning
 from midstream.faces.terminal.rows import elapsed, shortened
 from midstream.faces.terminal.tags import ThinkingTags
 
-PROMPT = "› "
 SILENT_S = 2.0  # after this, while an answer goes on, it is said that nothing comes
 
 
