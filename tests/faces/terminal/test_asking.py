@@ -6,12 +6,26 @@ from typing import Any
 from midstream.events import ApprovalRequested
 from midstream.faces.terminal.asking import Asking
 from midstream.faces.terminal.paint import Paint
+from midstream.tools.permissions import Rule
 from tests.faces.terminal.lines import SGR
+
+
+class Waiting:
+    """A run in which one call waits for an answer."""
+
+    def __init__(self, event: ApprovalRequested) -> None:
+        self.waiting = {event.id: event}
+
+    def approve(self, call_id: str, allowed: bool, words: str = "") -> None:
+        del self.waiting[call_id]
+
+    def allow(self, rule: str | Rule) -> tuple[str, ...]:
+        return ()
 
 
 def asked(**given: Any) -> Asking:
     asking = Asking(Paint())
-    asking.ask(ApprovalRequested("c1", "run_command", given))
+    asking.run = Waiting(ApprovalRequested("c1", "run_command", given))
     return asking
 
 

@@ -1,12 +1,11 @@
 """The question whether a tool may run, put to the person who watches."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from midstream.agent.run import Run
 from midstream.events import ApprovalRequested
 from midstream.faces.plain import UNPRINTABLE
 from midstream.faces.terminal.paint import Look, Paint, flat, wrapped
@@ -33,30 +32,30 @@ class Question(Struct):
     begun: bool
 
 
-class Asking:
-    """The calls that wait for an answer; the first of them is asked about."""
-
-    def __init__(self, paint: Paint) -> None:
-        self._paint = paint
-        self._waiting: dict[str, ApprovalRequested] = {}
-        self._question: Question | None = None
+class Answered(Protocol):
+    """The part of a run that waits for answers and takes them."""
 
     @property
-    def waits(self) -> bool:
-        return bool(self._waiting)
+    def waiting(self) -> Mapping[str, ApprovalRequested]: ...
+    def approve(self, call_id: str, allowed: bool, words: str = "") -> None: ...
+    def allow(self, rule: str | Rule) -> tuple[str, ...]: ...
 
-    def ask(self, event: ApprovalRequested) -> None:
-        self._waiting[event.id] = event
 
-    def forget(self, call_id: str) -> None:
-        """It was answered, or its call is gone."""
-        self._waiting.pop(call_id, None)
-        if self._question and self._question.asked.id == call_id:
-            self._question = None
+class Asking:
+    """Of the calls that wait for an answer the first is asked about.
 
-    def clear(self) -> None:
-        self._waiting.clear()
-        self._question = None
+    Attributes:
+        run: the one that goes on.
+    """
+
+    def __init__(self, paint: Paint) -> None:
+        self.run: Answered | None = None
+        self._paint = paint
+        self._question: Question | None = None  # that was drawn last
+
+    @property
+    def _waiting(self) -> Mapping[str, ApprovalRequested]:
+        return self.run.waiting if self.run else {}
 
     # -- the question ---------------------------------------------------------------------------
 
@@ -77,8 +76,8 @@ class Asking:
         return [title + self._paint(Look.FAINT, more), *shown, *keys]
 
     def whole(self, width: int) -> list[str]:
-        """All of what is asked about, to be read."""
-        if self._question is None:
+        """All of what is asked about, to be read; nothing where nothing is asked."""
+        if self._question is None or self._question.asked.id not in self._waiting:
             return []
         return list(self._input(self._question.asked.input, width, MOST_LINES))
 
@@ -118,20 +117,26 @@ class Asking:
 
     def _current(self, typed: str) -> Question | None:
         first = next(iter(self._waiting.values()), None)
-        if first and (self._question is None or self._question.asked is not first):
+        if first is None:
+            self._question = None
+        elif self._question is None or self._question.asked is not first:
             command = first.input.get(MEMBER)
             prefix = prefix_of(command) if isinstance(command, str) else None
             self._question = Question(first, prefix, bool(typed))
-        if self._question:
+        else:
             self._question.begun = self._question.begun and bool(typed)
-        return self._question if first else None
+        return self._question
 
     # -- the answer -----------------------------------------------------------------------------
 
-    def answer(self, words: str, run: Run) -> bool:
-        """Take a line as the answer: a letter, or what to do instead. False if it is none."""
-        question = self._question
-        if question is None or question.begun:
+    def answer(self, words: str) -> bool:
+        """Take a line as the answer: a letter, or what to do instead. False if it is none.
+
+        Raises:
+            KeyError: the call that was asked about is gone.
+        """
+        run, question = self.run, self._question
+        if run is None or question is None or question.begun:
             return False
         call_id, name = question.asked.id, question.asked.name
         match words.strip().rstrip(".!").lower():

@@ -17,13 +17,6 @@ from midstream.agent.prompt import Prompt
 from midstream.agent.run import Run
 from midstream.concurrency import task_group
 from midstream.errors import MidstreamError
-from midstream.events import (
-    ApprovalGiven,
-    ApprovalRequested,
-    RunEvent,
-    ToolFinished,
-    TurnDiscarded,
-)
 from midstream.faces.terminal.desk import Desk
 from midstream.faces.terminal.paint import Look
 from midstream.faces.terminal.painter import Painter
@@ -60,13 +53,17 @@ class Conversation:
     ) -> None:
         self.setup = setup
         self.desk = desk
-        self.run: Run | None = None
         self._painter = painter
         self._clock = clock
         self._commands = commands
         self._jobs, self._todo = anyio.create_memory_object_stream[Callable[[], Run]](math.inf)
         self._tasks: TaskGroup | None = None
         self._stopped_at = -TWICE_S
+
+    @property
+    def run(self) -> Run | None:
+        """The one that goes on."""
+        return self.desk.run
 
     async def go_on(self) -> None:
         """Take keys and answer them, until `leave`."""
@@ -115,30 +112,16 @@ class Conversation:
 
     async def _follow(self, run: Run) -> None:
         async with run:
-            self.run = run
+            self.desk.run = run
             try:
                 async for event in run:
-                    self._see(event, run)
+                    self.desk.view.see(event)
+                    self.desk.status.see(event)
+                    self._painter.changed()
             finally:
-                self.run = None
-        self.desk.asking.clear()
-        self.desk.queued = ()
+                self.desk.run = None
         if run.queued:
             self.desk.editor.put("\n\n".join(run.queued))
-
-    def _see(self, event: RunEvent, run: Run) -> None:
-        self.desk.view.see(event)
-        self.desk.status.see(event)
-        match event:
-            case ApprovalRequested():
-                self.desk.asking.ask(event)
-            case ApprovalGiven(call_id) | ToolFinished(call_id):
-                self.desk.asking.forget(call_id)
-            case TurnDiscarded():
-                self.desk.asking.clear()
-            case _:
-                self.desk.queued = run.queued
-        self._painter.changed()
 
     def printed(self, line: str) -> None:
         """Show what a tool has printed."""
@@ -161,8 +144,6 @@ class Conversation:
             self.desk.editor.buffer.insert_text("\n")
         elif (words := self.desk.editor.take()).strip() and not self._said(words, Run.queue):
             self.ask(words)
-        if self.run:
-            self.desk.queued = self.run.queued
         self._painter.pressed()
 
     def escape(self) -> None:
@@ -203,11 +184,11 @@ class Conversation:
 
     def _answered(self, words: str) -> bool:
         asking = self.desk.asking
-        if words.strip() == "v" and asking.waits:
-            self.desk.view.show(asking.whole(self.desk.view.width))
+        if words.strip() == "v" and (whole := asking.whole(self.desk.view.width)):
+            self.desk.view.show(whole)
             return True
         with suppress(KeyError):  # the question is gone
-            return self.run is not None and self.desk.asking.answer(words, self.run)
+            return asking.answer(words)
         return False
 
     def hint(self, words: str) -> None:

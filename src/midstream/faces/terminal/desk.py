@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from midstream.agent.run import Run
 from midstream.faces.terminal.asking import Asking
 from midstream.faces.terminal.editor import Editor
 from midstream.faces.terminal.paint import Look, Paint, flat
@@ -19,7 +20,7 @@ class Desk:
     Attributes:
         editor: set by who makes both.
         hint: stands in the place of the status line.
-        queued: words that wait for the end of the turn.
+        run: the one that goes on.
     """
 
     editor: Editor
@@ -32,7 +33,15 @@ class Desk:
         self.asking = Asking(paint)
         self.status = status
         self.hint = ""
-        self.queued: tuple[str, ...] = ()
+        self._run: Run | None = None
+
+    @property
+    def run(self) -> Run | None:
+        return self._run
+
+    @run.setter
+    def run(self, run: Run | None) -> None:
+        self._run = self.asking.run = run
 
     def lines(self, size: Size) -> tuple[list[str], Place]:
         """What is live, and where the cursor stands in it."""
@@ -52,5 +61,5 @@ class Desk:
         return above + below, Place(row, place.column)
 
     def _queued(self, width: int) -> list[str]:
-        words = map(flat, self.queued)
+        words = map(flat, self.run.queued if self.run else ())
         return [self.paint(Look.FAINT, f"⏎ at the end of the turn: {each}") for each in words]
