@@ -179,18 +179,17 @@ def face() -> Any:
     from prompt_toolkit.history import InMemoryHistory
     from prompt_toolkit.input import create_input
 
-    from midstream.cli.chat import size
-    from midstream.cli.writing import write_all
+    from midstream.cli.raw import Lent
     from midstream.faces.terminal.desk import Desk
     from midstream.faces.terminal.editor import Editor
     from midstream.faces.terminal.paint import Paint
-    from midstream.faces.terminal.painter import Painter, Terminal
+    from midstream.faces.terminal.painter import Painter
     from midstream.faces.terminal.screen import Screen
     from midstream.faces.terminal.status import Known, Status
 
-    desk = Desk(Paint(), time.monotonic, Status(Known("bench")), size(1).columns - 1)
-    terminal = Terminal(lambda text: write_all(1, text), lambda: size(1))
-    painter = Painter(desk, Screen(size(1)), terminal)
+    terminal = Lent(0, 1)
+    desk = Desk(Paint(), time.monotonic, Status(Known("bench")), terminal.size.columns - 1)
+    painter = Painter(desk, Screen(terminal.size), terminal)
     keys = (Keys(), InMemoryHistory(), DummyCompleter(), create_input())
     desk.editor = Editor(*keys, painter.pressed)
     return desk, painter

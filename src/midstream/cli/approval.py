@@ -16,8 +16,8 @@ from midstream.cli.writing import write_all
 from midstream.concurrency import in_thread, task_group
 from midstream.events import ApprovalRequested
 from midstream.faces.plain import LONGEST_PREVIEW, all_arguments, printable
-from midstream.tools.permissions import MEMBER, Rule
-from midstream.tools.prefixes import prefix_of
+from midstream.tools.permissions import Rule
+from midstream.tools.prefixes import offered
 
 MOST_LINES, MOST_CHARACTERS = 50, 4000  # of a member of the input
 
@@ -58,7 +58,7 @@ class Questions:
 
     async def _ask(self, event: ApprovalRequested, before: str) -> str:
         """Ask until an answer is understood; what was said, which is empty if nothing was."""
-        prefix = offered(event)
+        prefix = offered(event.input)
         always = f", p always “{printable(prefix)} …”" if prefix else ""
         choice = f"y once, a always{always}, n no, or say why not: "
         asked = f"  allow {printable(event.name)}? {choice}"
@@ -93,19 +93,13 @@ class Questions:
         if event.name in self._told:
             return
         self._told.add(event.name)
-        rule, prefix = event.name, offered(event)
+        rule, prefix = event.name, offered(event.input)
         narrow = f", --allow {shlex.quote(f'{rule}:{prefix}')} what begins so" if prefix else ""
         words = f"there is no terminal to ask on: --allow {rule} allows it{narrow}, --yes all"
         await self._write(self._beside, printable(f"midstream: {rule} was not run: {words}") + "\n")
 
     async def _write(self, file: int, text: str) -> None:
         await in_thread(partial(write_all, file, text))
-
-
-def offered(event: ApprovalRequested) -> str | None:
-    """How commands begin that may be allowed for good, if this is one."""
-    command = event.input.get(MEMBER)
-    return prefix_of(command) if isinstance(command, str) else None
 
 
 def whole(event: ApprovalRequested) -> Iterator[str]:

@@ -12,10 +12,9 @@ from midstream.cli.grants import kit
 from midstream.cli.leaving import leaving
 from midstream.cli.play import Question, agent_for
 from midstream.cli.raw import raw_keys
-from midstream.cli.writing import write_all
 from midstream.faces.plain import printable
 from midstream.faces.terminal.paint import PROMPT, Look, Paint
-from midstream.faces.terminal.screen import Place, Screen, Size
+from midstream.faces.terminal.screen import Place, Screen
 from midstream.faces.terminal.status import Known, Status
 
 
@@ -25,27 +24,23 @@ def converse(question: Question) -> int:
     Raises:
         ConfigurationError: no such model, no key, no such tool.
     """
-    paint = paint_of_the_terminal()
-    # xterm cuts its lines where others wrap them anew.
-    screen = Screen(size(1), reflows="XTERM_VERSION" not in os.environ)
     status = Status(Known(question.model))
     # What is wrong with either is told before anything is drawn.
     tools = kit(question.grants)
     agent = agent_for(question, tools)
     with raw_keys(1) as lent:
-        live = ["", paint(Look.YOURS, PROMPT), paint(Look.FAINT, status.line(size(1).columns - 1))]
-        write_all(1, screen.frame(size(1), banner(question, paint), live, Place(1, 2)))
+        # xterm cuts its lines where others wrap them anew.
+        screen = Screen(lent.size, reflows="XTERM_VERSION" not in os.environ)
+        paint, room = lent.paint, lent.size.columns - 1
+        live = ["", paint(Look.YOURS, PROMPT), paint(Look.FAINT, status.line(room))]
+        lent.write(screen.frame(lent.size, banner(question, paint), live, Place(1, 2)))
         try:
             with leaving() as signals:
                 from midstream.cli.talk import Talk  # which takes a quarter of a second
 
                 return Talk(question, tools, screen, status, lent).have(agent, signals)
         finally:
-            write_all(1, screen.frame(size(1), [], [], Place()))
-
-
-def paint_of_the_terminal() -> Paint:
-    return Paint("NO_COLOR" not in os.environ)
+            lent.write(screen.frame(lent.size, [], [], Place()))
 
 
 def banner(question: Question, paint: Paint) -> list[str]:
@@ -59,11 +54,3 @@ def banner(question: Question, paint: Paint) -> list[str]:
         paint(Look.STRONG, "midstream") + paint(Look.FAINT, about),
         paint(Look.FAINT, "/help tells the rest · Esc stops an answer · Ctrl-D leaves"),
     ]
-
-
-def size(terminal: int) -> Size:
-    try:
-        columns, rows = os.get_terminal_size(terminal)
-    except OSError:  # it is gone
-        columns, rows = 80, 24
-    return Size(max(columns, 2) if columns else 80, max(rows, 2) if rows else 24)

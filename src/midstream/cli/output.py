@@ -10,13 +10,13 @@ LONGEST = 2000  # characters of a line
 
 
 @contextmanager
-def caught(tell: Callable[[str], None]) -> Generator[int]:
+def caught(tell: Callable[[str], object]) -> Generator[None]:
     """Hand what is written to stdout and stderr to `tell`, a line at a time, in a thread.
 
     Also what child processes write. Whoever reads stdin finds its end: the keys are for the
-    conversation alone. Yields the number of the file that is the terminal.
+    conversation alone.
     """
-    keys, terminal, others = os.dup(0), os.dup(1), os.dup(2)
+    before = [os.dup(number) for number in range(3)]
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     source, sink = os.pipe()
@@ -26,18 +26,18 @@ def caught(tell: Callable[[str], None]) -> Generator[int]:
     lines = Thread(target=_read, args=(source, tell), daemon=True, name="midstream-output")
     lines.start()
     try:
-        yield terminal
+        yield
     finally:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
-        for number, before in enumerate((keys, terminal, others)):
-            os.dup2(before, number)
-            os.close(before)
+        for number, each in enumerate(before):
+            os.dup2(each, number)
+            os.close(each)
         lines.join(0.2)  # a child that lives on may hold the pipe
 
 
-def _read(source: int, tell: Callable[[str], None]) -> None:
+def _read(source: int, tell: Callable[[str], object]) -> None:
     with open(source, encoding="utf-8", errors="replace") as lines:
         while line := lines.readline(LONGEST):
             with suppress(RuntimeError):  # the event loop has ended

@@ -8,6 +8,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
 from midstream.cli.leaving import before_leaving
+from midstream.cli.writing import write_all
+from midstream.faces.terminal.paint import Paint
+from midstream.faces.terminal.screen import Size
 
 PASTES, NO_PASTES = "\x1b[?2004h", "\x1b[?2004l"  # bracketed paste
 SHOW = "\x1b[?25h\x1b[?2026l"  # should a frame have been broken off
@@ -35,11 +38,27 @@ class Lent:
 
     def take(self) -> None:
         termios.tcsetattr(self.keys, termios.TCSANOW, self._taken)
-        os.write(self._terminal, PASTES.encode())
+        self.write(PASTES)
 
     def give_back(self) -> None:
         termios.tcsetattr(self.keys, termios.TCSANOW, self._before)
-        os.write(self._terminal, (SHOW + NO_PASTES).encode())
+        self.write(SHOW + NO_PASTES)
+
+    @property
+    def paint(self) -> Paint:
+        return Paint("NO_COLOR" not in os.environ)
+
+    @property
+    def size(self) -> Size:
+        try:
+            columns, rows = os.get_terminal_size(self._terminal)
+        except OSError:  # it is gone
+            columns, rows = 80, 24
+        return Size(max(columns, 2) if columns else 80, max(rows, 2) if rows else 24)
+
+    def write(self, text: str) -> None:
+        """Write all of it; may wait for a terminal that is slow."""
+        write_all(self._terminal, text)
 
     def sleep(self) -> None:
         """Give it back, and stop until the shell lets the program go on."""

@@ -1,7 +1,6 @@
 """The parts of a conversation, put together: keys, screen, agent, session."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,19 +12,17 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input, create_input
 
 from midstream.agent.agent import Agent
-from midstream.cli.chat import paint_of_the_terminal, size
 from midstream.cli.grants import Kit
 from midstream.cli.leaving import CANCELLED, Signals
 from midstream.cli.output import caught
 from midstream.cli.play import Question, agent_for
 from midstream.cli.raw import Lent
 from midstream.cli.slash import ABOUT, Slash
-from midstream.cli.writing import write_all
 from midstream.faces.terminal.completing import WordsAndFiles
 from midstream.faces.terminal.conversation import Conversation
 from midstream.faces.terminal.desk import Desk
 from midstream.faces.terminal.editor import Editor
-from midstream.faces.terminal.painter import Painter, Terminal
+from midstream.faces.terminal.painter import Painter
 from midstream.faces.terminal.screen import Screen
 from midstream.faces.terminal.setup import Choice, Setup
 from midstream.faces.terminal.status import Status
@@ -53,37 +50,27 @@ class Talk:
 
     def have(self, agent: Agent, signals: Signals) -> int:
         """Have it, and return the exit status."""
-        setup = self._setup(agent)
-        tell: list[Callable[[str], object]] = []  # once there is somebody to tell
+        return anyio.run(self._have, self._setup(agent), signals)
 
-        def printed(line: str) -> None:
-            for each in tell:
-                each(line)
-
-        with caught(printed) as terminal:
-            return anyio.run(self._have, setup, signals, terminal, tell)
-
-    async def _have(
-        self, setup: Setup, signals: Signals, terminal: int, tell: list[Callable[[str], object]]
-    ) -> int:
+    async def _have(self, setup: Setup, signals: Signals) -> int:
         soon = asyncio.get_running_loop().call_soon_threadsafe
-        desk = Desk(paint_of_the_terminal(), monotonic, self._status, size(terminal).columns - 1)
-        place = Terminal(partial(write_all, terminal), partial(size, terminal), self._lent.sleep)
-        painter = Painter(desk, self._screen, place)
-        self._lent.awake = partial(soon, painter.again)
+        lent = self._lent
+        desk = Desk(lent.paint, monotonic, self._status, lent.size.columns - 1)
+        painter = Painter(desk, self._screen, lent)
+        lent.awake = partial(soon, painter.again)
         slash = Slash()
         talk = slash.talk = Conversation(setup, desk, painter, slash, monotonic)
         completer = WordsAndFiles(ABOUT, slash.values, self._folder)
         desk.editor = Editor(talk, self._history(), completer, self._keys(), painter.pressed)
-        tell.append(lambda line: soon(talk.printed, line))
         signals.first = partial(soon, talk.leave)
         code = GONE
         try:
-            if setup.journal and setup.session.turns:
-                await slash.recall(setup.session)
-            if self._question.prompt:
-                talk.ask(self._question.prompt)
-            await talk.go_on()
+            with caught(lambda line: soon(talk.printed, line)):
+                if setup.journal and setup.session.turns:
+                    await slash.recall(setup.session)
+                if self._question.prompt:
+                    talk.ask(self._question.prompt)
+                await talk.go_on()
             code = CANCELLED if signals.came else 0
         finally:
             signals.over(code)

@@ -2,9 +2,11 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os.path import basename
+from typing import Any
 
+from midstream.tools.permissions import MEMBER
 from midstream.tools.shell import CARRIERS, SHELLS, names, plain_words
 
 # The shell's own that run what is in their words, such as the index of `test -v 'a[$(x)]'`.
@@ -69,6 +71,12 @@ def prefix_of(command: str) -> str | None:
     words = plain_words(command)
     count = _count(words[:LONGEST]) if words else 0
     return shlex.join(words[:count]) if words and count else None
+
+
+def offered(given: Mapping[str, Any]) -> str | None:
+    """The same for the input of a call; None where it is no command."""
+    command = given.get(MEMBER)
+    return prefix_of(command) if isinstance(command, str) else None
 
 
 def _count(words: Sequence[str]) -> int:

@@ -7,10 +7,11 @@ import msgspec
 from msgspec import Struct
 
 from midstream.events import ApprovalRequested
+from midstream.faces.columns import flat
 from midstream.faces.plain import UNPRINTABLE
-from midstream.faces.terminal.paint import Look, Paint, flat, wrapped
-from midstream.tools.permissions import MEMBER, Rule
-from midstream.tools.prefixes import prefix_of
+from midstream.faces.terminal.paint import Look, Paint, wrapped
+from midstream.tools.permissions import Rule
+from midstream.tools.prefixes import offered
 
 MOST_LINES = 2_000  # that are shown of what is asked about, where it is asked for
 CHANGES = {"old_text": (Look.BAD, "-"), "new_text": (Look.GOOD, "+"), "content": (Look.GOOD, "+")}
@@ -120,9 +121,7 @@ class Asking:
         if first is None:
             self._question = None
         elif self._question is None or self._question.asked is not first:
-            command = first.input.get(MEMBER)
-            prefix = prefix_of(command) if isinstance(command, str) else None
-            self._question = Question(first, prefix, bool(typed))
+            self._question = Question(first, offered(first.input), bool(typed))
         else:
             self._question.begun = self._question.begun and bool(typed)
         return self._question

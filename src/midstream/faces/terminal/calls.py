@@ -88,7 +88,6 @@ class Calls:
         self._rows = {key: row for key, row in self._rows.items() if row.began is not None}
         for row in self._rows.values():
             row.message = "asked for in the answer that was lost"
-        self._of_attempt.clear()
         self._ended.clear()
         for event in ran:
             yield "  " + finished(event, self._given.get(event.id), width - 2, self._paint)

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from midstream.agent.run import Run
+from midstream.faces.columns import flat
 from midstream.faces.terminal.asking import Asking
 from midstream.faces.terminal.editor import Editor
-from midstream.faces.terminal.paint import Look, Paint, flat
+from midstream.faces.terminal.paint import Look, Paint
 from midstream.faces.terminal.screen import Place, Size
 from midstream.faces.terminal.status import Status
 from midstream.faces.terminal.view import View

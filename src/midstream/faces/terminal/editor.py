@@ -14,9 +14,10 @@ from prompt_toolkit.layout import BufferControl, Layout, Window
 from prompt_toolkit.output import DummyOutput
 from wcwidth import clip
 
+from midstream.faces.columns import flat
 from midstream.faces.plain import printable
 from midstream.faces.terminal.layout import laid_out
-from midstream.faces.terminal.paint import PROMPT, Look, Paint, flat
+from midstream.faces.terminal.paint import PROMPT, Look, Paint
 from midstream.faces.terminal.screen import Place
 
 MENU = 6  # completions that are seen at a time

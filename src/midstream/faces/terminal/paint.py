@@ -7,10 +7,9 @@ import re
 from enum import Enum
 
 from msgspec import Struct
-from wcwidth import wrap
 
-from midstream.faces.plain import printable
 from midstream.faces.terminal.style import paint
+from midstream.faces.terminal.wrap import safe, wrap
 
 PROMPT = "› "  # before the user's words
 ENDS = re.compile("[\n\u2028\u2029]")  # of lines
@@ -45,11 +44,7 @@ class Paint(Struct, frozen=True):
         return paint(text, code or "")
 
 
-def flat(text: str) -> str:
-    """A text of whatever origin on one line, harmless."""
-    return " ".join(printable(text).split())
-
-
 def wrapped(text: str, width: int) -> list[str]:
     """The lines of a text, none wider than so many cells: one character of it at least."""
-    return [row for line in ENDS.split(text) for row in wrap(line, max(2, width)) or [""]]
+    lines = (safe(line) for line in ENDS.split(text))
+    return [row for line in lines for row in wrap([(line, "")], max(2, width))]

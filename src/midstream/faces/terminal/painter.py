@@ -1,8 +1,8 @@
 """Frames: what has changed is written to the terminal, at most twenty times a second."""
 
 import math
-from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 import anyio
 
@@ -17,24 +17,21 @@ SETTLE_S = 0.3  # tmux tells of a size up to a quarter of a second late
 TICK_S = 0.125  # between two frames while nothing changes but time
 
 
-class Terminal:
-    """Where frames go.
+class Terminal(Protocol):
+    """Where frames go."""
 
-    Args:
-        write: may wait, so that it is called in a thread.
-        size: of the terminal, at this moment.
-        sleep: stops the program until it is told to go on.
-    """
+    @property
+    def size(self) -> Size:
+        """At this moment."""
+        ...
 
-    def __init__(
-        self,
-        write: Callable[[str], None],
-        size: Callable[[], Size],
-        sleep: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.write = write
-        self.size = size
-        self.sleep = sleep
+    def write(self, text: str) -> None:
+        """May wait, so that it is called in a thread."""
+        ...
+
+    def sleep(self) -> None:
+        """Stop the program until it is told to go on."""
+        ...
 
 
 class Painter:
@@ -45,7 +42,7 @@ class Painter:
         self._changed = anyio.Event()
         self._pressed = anyio.Event()
         self._turn = anyio.Lock()
-        self._size = terminal.size()  # at the last frame
+        self._size = terminal.size  # at the last frame
         self._shows = True  # what is live
 
     def changed(self) -> None:
@@ -96,7 +93,7 @@ class Painter:
 
     async def _settled(self) -> None:
         """Wait until the window keeps its size: till then nobody can tell what stands where."""
-        while (size := self._terminal.size()) != self._size:
+        while (size := self._terminal.size) != self._size:
             self._size = size
             await anyio.sleep(SETTLE_S)
 

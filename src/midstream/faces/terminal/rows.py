@@ -9,8 +9,9 @@ from wcwidth import clip
 from wcwidth import width as cells
 
 from midstream.events import ToolFinished
+from midstream.faces.columns import flat
 from midstream.faces.plain import arguments, printable
-from midstream.faces.terminal.paint import Look, Paint, flat, wrapped
+from midstream.faces.terminal.paint import Look, Paint, wrapped
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAMES_A_SECOND = 8

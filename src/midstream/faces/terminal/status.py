@@ -14,7 +14,7 @@ from midstream.events import (
     TurnEnded,
     TurnStarted,
 )
-from midstream.faces.terminal.paint import flat
+from midstream.faces.columns import flat
 from midstream.messages import Usage
 
 CHARACTERS_A_TOKEN = 4  # roughly, while the provider has not told

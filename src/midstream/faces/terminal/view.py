@@ -26,10 +26,11 @@ from midstream.events import (
     TurnEnded,
     TurnStarted,
 )
+from midstream.faces.columns import flat
 from midstream.faces.plain import error_line, printable
 from midstream.faces.terminal.calls import Calls
 from midstream.faces.terminal.markdown import Markdown
-from midstream.faces.terminal.paint import PROMPT, Look, Paint, flat, wrapped
+from midstream.faces.terminal.paint import PROMPT, Look, Paint, wrapped
 from midstream.faces.terminal.paper import Kind, Paper, Step
 from midstream.faces.terminal.reasoning import Reasoning
 from midstream.faces.terminal.rows import elapsed, shortened
