@@ -92,7 +92,7 @@ async def test_a_tool_is_hidden_as_far_as_the_stream_went_on(journal: Journal) -
         done.set()
 
     async def beyond() -> None:
-        await anyio.sleep(0.3)  # the stream ends at once
+        await anyio.sleep(0.8)  # the stream ends at once
 
     calls = tool_use(1, "a", "within", "{}"), done, tool_use(2, "b", "beyond", "{}")
     answer = [start(), thinking(0, "Hm."), *calls, stop("tool_use")]
@@ -109,8 +109,10 @@ async def test_a_tool_is_hidden_as_far_as_the_stream_went_on(journal: Journal) -
     short, long = first.tools
     assert (short.name, long.name) == ("within", "beyond")
     assert short.hidden_s == pytest.approx(short.seconds)
-    assert long.hidden_s < 0.2 < long.seconds
-    assert told.hidden_s == pytest.approx(run.ended.overlap, abs=0.05)
+    assert long.hidden_s < 0.5 < long.seconds
+    assert told.hidden_s == pytest.approx(short.hidden_s + long.hidden_s)
+    # On a busy machine a row is made well before its tool begins; all of `beyond` is still more.
+    assert told.hidden_s == pytest.approx(run.ended.overlap, abs=0.4)
     assert second.stream[0].begin_s >= long.end_s
     assert told.seconds >= second.stream[-1].end_s
     assert told.outcome == "completed"
@@ -227,9 +229,9 @@ def test_a_call_waits_for_its_approval_from_when_it_is_whole() -> None:
         (0.7, whole("d")),
         (0.7, Approved(1, "c", "look", True, "everything")),
         (0.7, began("c")),
-        (2.0, Approved(1, "a", "look", True, "user")),
+        (2.0, Approved(1, "a", "look", True, "user", asked=True)),
         (2.0, began("a")),
-        (2.5, Approved(1, "b", "look", False, "user", "no")),
+        (2.5, Approved(1, "b", "look", False, "user", "no", asked=True)),
         (2.7, Approved(1, "d", "look", True, "rule look", asked=True)),
         (2.7, began("d")),
         (3.0, ended("c")),
@@ -386,7 +388,7 @@ def test_every_run_of_a_session_counts_from_its_own_beginning() -> None:
 SUMMED_UP = Message("user", (Text("We looked."),))
 RECORDS = st.sampled_from([
     prompted("Hi"), Began(1, 1), Began(2, 1), Wrote(1, 0, Text("x")), began("a"), began("b"),
-    Wrote(1, 1, ToolCall("a", "look", {})), Approved(1, "a", "look", True, "user"),
+    Wrote(1, 1, ToolCall("a", "look", {})), Approved(1, "a", "look", True, "user", asked=True),
     ended("a"), ended("b"), ended("c"), Discarded(1, 1, "lost"), Discarded(1, 0, "refusal"),
     Interrupted(1), Interrupted(1, "No"), Untold("- paid"), Ended("completed"), Ended("died"),
     committed(), committed(overlap=1.0, ttft=0.1), committed(("text", 0.2), streamed=1.0),

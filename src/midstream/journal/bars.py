@@ -135,7 +135,7 @@ class TurnFold:
                     self._whole[block.id] = at, block
             case Approved() if found := self._whole.get(record.call_id):
                 since, call = found
-                if not record.asked and record.by != "user":  # older journals tell only of those
+                if not record.asked:
                     return
                 bar = Bar(since, at, kind="approval", name=call.name, input=call.input,
                           call_id=call.id, failed=not record.allowed)  # fmt: skip
