@@ -134,6 +134,28 @@ def test_what_was_said_is_summed_up(tmp_path: Path, simulator: Start) -> None:
     assert "A lot about birds." in (tmp_path / "all.md").read_text()
 
 
+def test_words_said_during_a_compaction_stop_it_and_are_answered(
+    tmp_path: Path, simulator: Start
+) -> None:
+    replies = [
+        Reply([say("Well, yes."), call("pay", amount=5)], when={"prompt": "and now?"}),
+        Reply([say(LONG)], when={"prompt": "summar"}),
+        Reply([say("A lot.")]),
+    ]
+    sim = simulator(slowly(*replies))
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Birds?")
+        tmux.wait_for("A lot.")
+        tmux.wait_for("$")
+        command(tmux, "/compact", "✻ summing up… ")
+        tmux.say("And now?")
+        screen = tmux.wait_for("? pay")
+        assert "› And now?\n\nWell, yes.\n" in screen
+        assert "summing up…" not in screen
+        tmux.press("Escape")
+        tmux.wait_for("■ stopped")
+
+
 def test_a_conversation_that_is_nearly_full_is_summed_up_and_it_is_said(
     tmp_path: Path, simulator: Start
 ) -> None:

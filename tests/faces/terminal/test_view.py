@@ -6,6 +6,7 @@ import pytest
 from wcwidth import width
 
 from midstream.events import (
+    CompactionStarted,
     Interrupted,
     Retrying,
     RunEnded,
@@ -282,6 +283,15 @@ def test_who_interrupts_sees_the_new_words_below_what_was_shown(shown: Shown) ->
     assert shown.lines == ["", "On and on", "", "› Stop"]
     shown.see(TextDelta(0, "Yes.\n\n"), Interrupted(None))
     assert shown.lines[4:] == ["", "Yes.", "", "■ stopped"]
+
+
+def test_words_that_stop_a_compaction_are_answered(shown: Shown) -> None:
+    shown.see(CompactionStarted(154, None), TextDelta(0, "A summary "))
+    assert shown.live[-1] == "✻ summing up… 10 characters"
+    shown.see(Interrupted("And?"))
+    assert shown.lines[-3:] == ["⧉ it stays as it is: you went on", "", "› And?"]
+    shown.see(TurnStarted(1, 1), TextDelta(0, "Yes."))
+    assert shown.live == ["", "Yes."]
 
 
 def test_why_a_run_failed_is_told(shown: Shown) -> None:

@@ -253,6 +253,9 @@ class View:
         self._calls.end_turn()
 
     def _stop(self, text: str | None) -> None:
+        if text is not None and self._compacting is not None:
+            self.say("⧉ it stays as it is: you went on")
+        self._compacting = None
         self._end_turn()
         if text is None:
             self.say("■ stopped")
