@@ -372,7 +372,7 @@ def test_a_process_that_was_killed_is_gone_on_with(
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith(
         "midstream: the last run of this session died, and is settled first\n"
-        "  ✗ die: Outcome unknown: the process ended while it ran."
+        "  ✗ die(): Outcome unknown: the process ended while it ran."
     )
     assert "died" not in shell("-c", "And now?").stderr
     assert sim.refusals == []

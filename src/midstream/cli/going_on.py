@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from midstream.errors import SessionError
-from midstream.faces.plain import printable
+from midstream.faces.plain import arguments, printable
 from midstream.journal.database import Summary
 from midstream.journal.open_turn import UNKNOWN
 from midstream.journal.records import NOTE, Committed, Record, Untold
@@ -58,12 +58,11 @@ def in_doubt(records: Iterable[Record]) -> Iterator[str]:
     for record in records:
         match record:
             case Committed(message=message, results=Message(blocks=blocks)):
-                names = {
-                    each.id: each.name for each in message.blocks if isinstance(each, ToolCall)
-                }
+                calls = {each.id: each for each in message.blocks if isinstance(each, ToolCall)}
                 for each in blocks:
                     if isinstance(each, ToolResult) and each.output == UNKNOWN:
-                        yield f"{names[each.call_id]}: {UNKNOWN}"
+                        call = calls[each.call_id]
+                        yield f"{call.name}({arguments(call.input)}): {UNKNOWN}"
             case Untold(note):
                 yield from note.removeprefix(NOTE).removesuffix("]").splitlines()
             case _:
