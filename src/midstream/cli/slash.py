@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 
@@ -12,14 +13,14 @@ from midstream.cli.going_on import the_one
 from midstream.cli.sessions import in_a_row, in_markdown, in_turns, write_new
 from midstream.cli.timeline import runs_of
 from midstream.concurrency import in_thread
-from midstream.errors import ConfigurationError, MidstreamError
+from midstream.errors import ConfigurationError, MidstreamError, SessionError
 from midstream.faces.columns import clipped, flat
 from midstream.faces.terminal.conversation import Conversation
 from midstream.faces.terminal.paint import Look
+from midstream.faces.terminal.replay import replayed
 from midstream.faces.terminal.setup import Choice, Thinking
 from midstream.faces.timeline import lines
 from midstream.faces.timeline_svg import svg
-from midstream.faces.transcript import plain
 from midstream.journal.database import Summary
 from midstream.journal.session import Session
 from midstream.journal.store import Journal
@@ -27,7 +28,6 @@ from midstream.tools.permissions import MEMBER, Decision
 
 RIGHTS = {Decision.ALLOWED: "runs", Decision.ASK: "is asked", Decision.DENIED: "is denied"}
 LISTED = 12  # sessions
-SHOWN = 12  # paragraphs of a session that is gone on with
 ABOUT = {
     "help": "what there is to know",
     "model": "the model, or another one: /model PROVIDER:NAME",
@@ -170,13 +170,16 @@ class Slash:
 
     async def recall(self, session: Session) -> None:
         """Go on with a session, and show what was said last."""
+        with suppress(SessionError):  # a run goes on elsewhere, as the next prompt will say
+            await session.settle()
+        desk = self.talk.desk
         rows = await in_thread(partial(self._journal().rows, session.id))
-        paragraphs = list(plain(row.record for row in rows))
-        left = f"… {len(paragraphs) - SHOWN} before\n" if len(paragraphs) > SHOWN else ""
-        self.talk.desk.view.say(left + "\n".join(paragraphs[-SHOWN:]), goes_on=False)
+        before = await in_thread(partial(replayed, rows, desk.paint, desk.view.width))
+        desk.view.go_on_from(before.lines, before.reasoning)
         self.talk.setup.session = session
         self._count(session)
-        self._say(f"{session.id[:8]}: {in_turns(session.turns)}; it goes on here")
+        words = f"{session.id[:8]}: {in_turns(session.turns)}; it goes on here"
+        desk.view.say(words, goes_on=False)
 
     def _count(self, session: Session) -> None:
         self.talk.desk.status.begin(session.usage, session.context_tokens, session.cost_usd)

@@ -66,7 +66,7 @@ class Talk:
         code = GONE
         try:
             with caught(lambda line: soon(talk.printed, line)):
-                if setup.journal and setup.session.turns:
+                if setup.journal and setup.session.count:
                     await slash.recall(setup.session)
                 if self._question.prompt:
                     talk.ask(self._question.prompt)

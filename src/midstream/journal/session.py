@@ -124,6 +124,16 @@ class Session:
         finally:
             self._held = False
 
+    async def settle(self) -> None:
+        """Settle what a process that died has left in it, if one has.
+
+        Raises:
+            SessionError: as `held` does.
+        """
+        if self.running:
+            async with self.held():
+                self.record(*self.recovery())
+
     def record(self, *records: Record) -> None:
         """Add records. They are kept all or none, and in order, but perhaps not yet: `saved`."""
         for record in records:

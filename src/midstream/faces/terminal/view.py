@@ -91,6 +91,11 @@ class View:
         """Write lines that are painted already."""
         self._paper.write(Kind.NOTE, lines)
 
+    def go_on_from(self, lines: list[str], reasoning: list[str]) -> None:
+        """Write what was said before, of which this was reasoned last."""
+        self.show(lines)
+        self.reasoning.last[:] = reasoning
+
     # -- what is seen ---------------------------------------------------------------------------
 
     @property
