@@ -6,7 +6,7 @@ import pytest
 
 from midstream.simulator import Reply, Scenario, call, say
 from midstream.simulator.faults import Cut
-from tests.cli.talking import Start, result_of, slowly, talk
+from tests.cli.talking import Start, last_words, result_of, slowly, talk
 from tests.cli.tmux import needs_tmux
 
 pytestmark = needs_tmux
@@ -162,11 +162,47 @@ def test_a_line_that_was_begun_before_the_question_is_no_answer(
         tmux.type("y")
         tmux.wait_for("› y")
         (tmp_path / "go").touch()
-        tmux.wait_for("the line that you have begun is no answer")
+        tmux.wait_for("what you have begun is no answer; Ctrl-U empties the line, then\n  y yes")
         tmux.say("es, and one more thing")
         tmux.wait_for("As you say.")
         assert "paying" not in tmux.screen
     assert sim.requests[2]["messages"][-1]["content"][-1]["text"] == "yes, and one more thing"
+
+
+def test_a_letter_that_answers_nothing_stays_in_the_line(tmp_path: Path, simulator: Start) -> None:
+    sim = simulator([Reply([call("look", place="here")]), Reply([say("As you say.")])])
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Look.")
+        tmux.wait_for("half of it")
+        tmux.say("y")
+        tmux.wait_for("› y\nthis answers no question; Enter again says it")
+        tmux.wait_for("› y\nanthropic:")  # the hint is gone
+        assert "half of it" in tmux.screen
+        tmux.press("Enter")
+        tmux.wait_for("Enter again says it")
+        tmux.press("Enter")
+        tmux.wait_for("As you say.")
+    assert "y" in last_words(sim.requests[1])
+
+
+def test_a_letter_that_was_begun_before_the_question_does_not_stop_the_call(
+    tmp_path: Path, simulator: Start
+) -> None:
+    replies = [Reply([call("look", place="here")]), Reply([call("pay", amount=5)])]
+    sim = simulator(Scenario(replies=[*replies, Reply([say("Paid.")])]))
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Look, and pay.")
+        tmux.wait_for("half of it")
+        tmux.type("y")
+        tmux.wait_for("› y")
+        (tmp_path / "go").touch()
+        tmux.wait_for("? pay")
+        tmux.press("Enter")
+        tmux.wait_for("› y\nthis answers no question; Enter again says it")
+        tmux.press("C-u")
+        tmux.wait_for("  y yes")
+        tmux.press("y", "Enter")
+        tmux.wait_for("Paid.")
 
 
 def test_what_a_terminal_would_not_show_is_spelled_out(tmp_path: Path, simulator: Start) -> None:

@@ -44,10 +44,26 @@ def test_what_can_be_answered_is_told() -> None:
 
 def test_a_line_that_was_begun_before_is_no_answer_until_it_is_empty() -> None:
     asking = asked(command="make")
-    assert "begun is no answer" in panel(asking, typed="and", width=80)[-1]
-    assert "begun is no answer" in panel(asking, typed="and then", width=80)[-1]
+    for typed in ("and", "and then"):
+        assert panel(asking, typed=typed, width=80)[2:] == [
+            "  what you have begun is no answer; Ctrl-U empties the line, then",
+            "  y yes · a always run_command · n no",
+        ]
     assert "y yes" in panel(asking)[2]
     assert "y yes" in panel(asking, typed="y")[2]
+
+
+def test_a_letter_is_no_answer_where_nothing_is_asked() -> None:
+    asking = asked(command="make")
+    assert asking.misses("y")  # which was typed before it was seen what is asked
+    panel(asking)
+    assert [each for each in "yapnv" if asking.misses(each)] == []
+    panel(asked_anew := asked(command="make"), typed="y")
+    assert (asked_anew.misses("y"), asked_anew.misses("yes, and more")) == (True, False)
+    asking.answer("y")
+    assert (asking.misses(" Y "), asking.misses("why")) == (True, False)
+    asking.run = None
+    assert not asking.misses("y")
 
 
 def test_all_of_it_can_be_read() -> None:

@@ -16,6 +16,7 @@ from midstream.tools.prefixes import offered
 MOST_LINES = 2_000  # that are shown of what is asked about, where it is asked for
 CHANGES = {"old_text": (Look.BAD, "-"), "new_text": (Look.GOOD, "+"), "content": (Look.GOOD, "+")}
 SPEAK_FOR_THEMSELVES = (*CHANGES, "command", "path")
+LETTERS = ("y", "a", "p", "n", "v")  # which answer, or show all of what is asked about
 YES = ("y", "yes", "yy", "ok", "okay", "sure", "yes please")
 NO = ("n", "no", "nn")
 
@@ -90,7 +91,7 @@ class Asking:
         listed = " · ".join(f"{key} {words}" for key, words in answers.items())
         words = f"{listed} · or what to do instead; Enter"
         if question.begun:
-            words = "the line that you have begun is no answer; empty, it takes one"
+            words = f"what you have begun is no answer; Ctrl-U empties the line, then\n{listed}"
         return [self._paint(Look.FAINT, f"  {row}") for row in wrapped(words, width - 2)]
 
     def _input(self, given: dict[str, Any], width: int, room: int) -> Iterator[str]:
@@ -127,6 +128,13 @@ class Asking:
         return self._question
 
     # -- the answer -----------------------------------------------------------------------------
+
+    def misses(self, words: str) -> bool:
+        """They are but a letter that answers, while nothing is asked that takes one."""
+        if self.run is None or words.strip().lower() not in LETTERS:
+            return False
+        question = self._question
+        return question is None or question.begun or question.asked.id not in self._waiting
 
     def answer(self, words: str) -> bool:
         """Take a line as the answer: a letter, or what to do instead. False if it is none.

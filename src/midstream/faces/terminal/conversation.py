@@ -27,6 +27,7 @@ from midstream.messages import Text
 
 TWICE_S = 2.0  # within which a second Ctrl-C leaves
 HINT_S = 2.0  # how long a hint stands
+NO_QUESTION = "this answers no question; Enter again says it"
 
 
 class Commands(Protocol):
@@ -132,6 +133,10 @@ class Conversation:
 
     def enter(self) -> None:
         """What was typed is a command, an answer to a question, new words, or the next prompt."""
+        if self.desk.hint != NO_QUESTION and self.desk.asking.misses(self.desk.editor.text):
+            self.hint(NO_QUESTION)  # said at once, it would stop what goes on
+            return
+        self.desk.hint = ""
         words = self.desk.editor.take()
         taken = not words.strip() or self._commands.take(words) or self._answered(words)
         if not taken and not self._said(words, Run.interrupt):
