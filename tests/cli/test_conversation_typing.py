@@ -75,6 +75,19 @@ def test_words_that_still_wait_when_the_answer_is_stopped_come_back(
         assert "at the end of the turn" not in tmux.screen
 
 
+def test_who_leaves_is_told_what_was_not_said(tmp_path: Path, simulator: Start) -> None:
+    with talk(tmp_path, simulator(slowly(Reply([say(LONG)])))) as tmux:
+        tmux.say("Tell me.")
+        tmux.wait_for("On and on")
+        tmux.type("and more")
+        tmux.wait_for("› and more")
+        tmux.press("M-Enter")
+        tmux.wait_for("⏎ at the end of the turn: and more")
+        tmux.press("C-d")
+        assert tmux.wait_for_end() == 0
+        assert "■ stopped\n\nnot said: and more\n" in tmux.screen
+
+
 def test_ctrl_c_stops_then_empties_the_line_and_twice_leaves(
     tmp_path: Path, simulator: Start
 ) -> None:

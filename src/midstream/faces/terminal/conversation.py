@@ -75,6 +75,8 @@ class Conversation:
             tasks.start_soon(self.know_model)
             await self.desk.editor.run()
             tasks.cancel_scope.cancel()
+        if words := self.desk.editor.text.strip():
+            self.desk.view.say(f"not said: {words}", goes_on=False)
         if self.setup.journal and self.setup.session.turns:
             self.desk.view.say("midstream -c goes on with it", goes_on=False)
         await self._painter.end()
