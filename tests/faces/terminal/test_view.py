@@ -235,6 +235,27 @@ def test_many_calls_do_not_fill_the_screen(shown: Shown) -> None:
     assert shown.live[-1] == "  and 3 more"
 
 
+def test_of_a_result_the_lines_are_counted_however_many_rows_they_take(shown: Shown) -> None:
+    found = "\n".join(["a:1: helo", "b:1: helo", "c:1: helo", "d:1: " + "x" * 90, "e:1: helo"])
+    shown.see(TurnStarted(1, 1), *called("a", "search_files", pattern="helo"))
+    shown.see(done("a", "search_files", found))
+    assert shown.lines[2:] == [*(f"    {n}:1: helo" for n in "abc"), "    … 2 more lines"]
+
+
+@pytest.mark.parametrize("name", ["look", "run_command"])
+def test_a_line_that_is_cut_is_seen_to_be(shown: Shown, name: str) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", name, command="make"))
+    shown.see(done("a", name, "first\n" + "x" * 300 + "\nlast"))
+    row = "x" * 55
+    assert (
+        shown.lines[2:]
+        == {
+            "look": ["    first", f"    {row}", f"    {row}…", "    … 1 more line"],
+            "run_command": ["    … 1 more line", f"    …{row}", f"    {'x' * 25}", "    last"],
+        }[name]
+    )
+
+
 def test_a_command_that_failed_is_seen_to_have_failed(shown: Shown) -> None:
     shown.see(TurnStarted(1, 1), *called("a", "run_command", command="make"))
     shown.see(done("a", "run_command", "no rule\n[exit status 2]"))

@@ -108,32 +108,46 @@ def preview(event: ToolFinished, width: int, paint: Paint) -> Iterator[str]:
     """The first lines of what a call came to, or the last ones where these say more."""
     if not isinstance(event.output, str):
         return
-    text = printable(event.output).rstrip()
-    lines = wrapped(text, width - 4)
+    lines = printable(event.output).rstrip().split("\n")
+    room = width - 5  # of which the last cell is for an ellipsis
     if event.name == "edit_file" and not event.is_error:
-        difference = text.split("\n")[1:]  # the first line says what the title says
-        rows = [row for line in difference for row in coloured(line, width - 4, paint)]
-        yield from folded(rows, SHOWN_OF_DIFF, paint)
+        # The first line says what the title says.
+        difference = [coloured(each, room, paint) for each in lines[1:]]
+        yield from folded(difference, SHOWN_OF_DIFF, paint)
     elif event.is_error:
-        yield from folded([paint(Look.BAD, each) for each in lines], SHOWN_OF_TROUBLE, paint)
+        yield from folded(in_rows(lines, room, Look.BAD, paint), SHOWN_OF_TROUBLE, paint)
     elif event.name in WORDS and event.name not in (*AT_THE_END, "search_files", "list_files"):
         return  # what was read or written needs no showing
     else:
-        faint = [paint(Look.FAINT, each) for each in lines]
+        faint = in_rows(lines, room, Look.FAINT, paint)
         yield from folded(faint, SHOWN, paint, from_end=event.name in AT_THE_END)
 
 
-def folded(lines: list[str], most: int, paint: Paint, *, from_end: bool = False) -> Iterator[str]:
-    hidden = len(lines) - most
-    if hidden <= 1:
-        hidden, most = 0, most + 1
-    note = paint(Look.FAINT, f"    … {hidden} more lines")
-    if hidden and from_end:
-        yield note
-    for line in lines[-most:] if from_end else lines[:most]:
-        yield f"    {line}"
-    if hidden and not from_end:
-        yield note
+def in_rows(lines: list[str], width: int, look: Look, paint: Paint) -> list[list[str]]:
+    """Each line in as many rows as it needs."""
+    return [[paint(look, row) for row in wrapped(line, width)] for line in lines]
+
+
+def folded(
+    lines: list[list[str]], most: int, paint: Paint, *, from_end: bool = False
+) -> Iterator[str]:
+    """So many rows of the lines, an ellipsis where one is cut, and how many are not seen at all."""
+    rows = [(n, row) for n, line in enumerate(lines) for row in line]
+    whole = len(rows) <= most + 1
+    shown = rows if whole else rows[-most:] if from_end else rows[:most]
+    numbers = [n for n, _ in shown]
+    edge = numbers[0 if from_end else -1]
+    cut = paint(Look.FAINT, "…") if numbers.count(edge) < len(lines[edge]) else ""
+    texts = [row for _, row in shown]
+    if from_end:
+        texts[0] = cut + texts[0]
+    else:
+        texts[-1] += cut
+    hidden = len(lines) - len(set(numbers))
+    words = "… 1 more line" if hidden == 1 else f"… {hidden} more lines"
+    note = [paint(Look.FAINT, words)] if hidden else []
+    for text in [*note, *texts] if from_end else [*texts, *note]:
+        yield f"    {text}"
 
 
 def coloured(line: str, width: int, paint: Paint) -> list[str]:
