@@ -1,6 +1,7 @@
 """What is typed while the model answers, and what the keys do."""
 
 import base64
+import re
 from pathlib import Path
 
 from midstream.simulator import Reply, Scenario, call, say
@@ -184,11 +185,26 @@ def test_a_long_paste_leaves_the_answer_and_the_status_on_the_screen(
     lines = "\n".join(f"pasted {n}" for n in range(200))
     with talk(tmp_path, sim) as tmux:
         tmux.paste(lines)
-        tmux.wait_for("pasted 199")
+        screen = tmux.wait_for("pasted 199")
+        first = re.search(r"^› … (\d+) more lines\n  pasted (\d+)$", screen, re.MULTILINE)
+        assert first
+        assert first[1] == first[2]
         assert "anthropic:claude-sonnet-4-6 · 0 in" in tmux.screen
         tmux.press("Enter")
         tmux.wait_for("Yes.")
     assert last_words(sim.requests[0]) == lines
+
+
+def test_a_menu_says_how_much_it_leaves_out_and_tab_takes_the_only_one(
+    tmp_path: Path, simulator: Start
+) -> None:
+    with talk(tmp_path, simulator([Reply([say("x")])])) as tmux:
+        tmux.type("/")
+        tmux.wait_for("\n  … 6 more\n")
+        tmux.type("mod")
+        tmux.wait_for(lambda screen: "  /model  " in screen and "more" not in screen)
+        tmux.press("Tab", "Tab", "Space")
+        tmux.wait_for("› /model\n  anthropic:")  # what it can be given
 
 
 def test_commands_and_files_are_completed(tmp_path: Path, simulator: Start) -> None:

@@ -20,6 +20,7 @@ from midstream.faces.terminal.layout import laid_out
 from midstream.faces.terminal.paint import PROMPT, Look, Paint
 from midstream.faces.terminal.screen import Place
 
+FEW = 3  # rows, of which none is spent on telling what is not seen
 MENU = 6  # completions that are seen at a time
 ESC_S = 0.05  # after this an Esc is one, and not the beginning of a key's sequence
 
@@ -100,7 +101,12 @@ class Editor:
 
     def lines(self, width: int, most: int, paint: Paint) -> tuple[list[str], Place]:
         room = max(2, width - len(PROMPT))
-        rows, place = laid_out(self.buffer.text, self.buffer.cursor_position, room, most)
+        typed, cursor = self.buffer.text, self.buffer.cursor_position
+        rows, place, hidden = laid_out(typed, cursor, room, most)
+        if any(hidden) and most > FEW:
+            rows, place, hidden = laid_out(typed, cursor, room, most - 2)
+            above, below = (left_out(count, paint) for count in hidden)
+            rows, place = [*above, *rows, *below], Place(place.row + len(above), place.column)
         marks = [paint(Look.YOURS, PROMPT), *["  "] * (len(rows) - 1)]
         lines = [mark + row for mark, row in zip(marks, rows, strict=True)]
         return lines, Place(place.row, place.column + len(PROMPT))
@@ -120,6 +126,8 @@ class Editor:
             name, about = flat(each.display_text), flat(each.display_meta_text)
             words = clip(f"{mark}{name:{room}}  {about}".rstrip(), 0, width)
             lines.append(paint(Look.NAME if n == state.complete_index else Look.FAINT, words))
+        if more := len(state.completions) - len(seen):
+            lines.append(paint(Look.FAINT, f"  … {more} more"))
         return lines
 
     # -- keys -----------------------------------------------------------------------------------
@@ -168,10 +176,19 @@ class Editor:
             self._keyboard.ctrl_d()
 
     def _tab(self, event: KeyPressEvent) -> None:
-        if self.buffer.complete_state:
+        state = self.buffer.complete_state
+        if state and len(state.completions) == 1:
+            self.buffer.apply_completion(state.completions[0])
+        elif state:
             self.buffer.complete_next()
         else:
             self.buffer.start_completion(insert_common_part=True)
+
+
+def left_out(lines: int, paint: Paint) -> list[str]:
+    """The row in the place of lines that are not seen, or not wholly, if there are any."""
+    words = "… 1 more line" if lines == 1 else f"… {lines:,} more lines"
+    return [paint(Look.FAINT, words)] if lines else []
 
 
 def _typed(event: KeyPressEvent) -> None:

@@ -8,20 +8,22 @@ from wcwidth import width as cells
 from midstream.faces.plain import SPELLED_OUT
 from midstream.faces.terminal.screen import Place
 
+Hidden = tuple[int, int]  # lines that are not seen, or not wholly: above, and below
 
-def laid_out(text: str, cursor: int, width: int, most: int) -> tuple[list[str], Place]:
-    """The lines around the cursor, and where it stands among them.
+
+def laid_out(text: str, cursor: int, width: int, most: int) -> tuple[list[str], Place, Hidden]:
+    """The rows around the cursor, where it stands among them, and how many lines are left out.
 
     Args:
         cursor: how many characters stand before it.
-        width: cells of a line. The cursor may stand behind the last one.
-        most: how many lines there are at most.
+        width: cells of a row. The cursor may stand behind the last one.
+        most: how many rows there are at most.
     """
     text = SPELLED_OUT.sub("\ufffd", text)  # a file that was completed may have any name
     before = text.count("\n", 0, cursor)
     typed = text.split("\n")
     first = max(0, before - most)
-    lines: list[str] = []
+    lines: list[tuple[int, str]] = []  # with the number of the line that each is of
     place = Place()
     left = cursor - sum(len(line) + 1 for line in typed[:first])
     for n, line in enumerate(typed[first : before + most], first):
@@ -30,10 +32,14 @@ def laid_out(text: str, cursor: int, width: int, most: int) -> tuple[list[str], 
             row, column = _found(rows, left)
             place = Place(len(lines) + row, column)
         left -= len(line) + 1
-        lines += rows
+        lines += ((n, row) for row in rows)
     begin = min(max(0, place.row - most + 1), max(0, len(lines) - most))
     begin = max(begin, min(place.row, max(0, len(lines) - most)))
-    return lines[begin : begin + most], Place(place.row - begin, place.column)
+    end = begin + most
+    above = max((n + 1 for n, _ in lines[:begin]), default=first)
+    below = len(typed) - min((n for n, _ in lines[end:]), default=before + most)
+    shown = [row for _, row in lines[begin:end]]
+    return shown, Place(place.row - begin, place.column), (above, max(0, below))
 
 
 def _rows(line: str, width: int) -> Iterator[str]:
