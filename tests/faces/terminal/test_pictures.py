@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
         ("(1).webp", ["(1).webp"]),
         ("dot.png dot.png", ["dot.png"]),
         ("{folder}/dot.png", ["dot.png"]),
-        ("words.png none.png dot.pngs adot.png dot.png/x ~nobody/dot.png", ["dot.png"]),
+        ("none.png dot.pngs adot.png dot.png/x ~nobody/dot.png", ["dot.png"]),
         ("nothing at all", []),
         ("x" * 5000 + ".png", []),
     ],
@@ -49,3 +49,9 @@ def test_a_picture_that_is_too_large_is_said_to_be(folder: Path) -> None:
     (found,) = pictures("large.png", folder)
     assert found.image is None
     assert found.trouble == "6,000,000 bytes, and at most 3,932,160 can be sent"
+
+
+def test_a_file_that_is_no_picture_is_said_to_be_none(folder: Path) -> None:
+    (found,) = pictures("Look at words.png.", folder)
+    assert (found.name, found.image) == ("words.png", None)
+    assert found.trouble == "it is no PNG, JPEG, GIF or WebP"

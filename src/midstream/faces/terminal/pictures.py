@@ -31,8 +31,8 @@ class Picture(Struct, frozen=True):
 def pictures(words: str, folder: Path) -> list[Picture]:
     """The pictures whose paths stand in a prompt, in that order, each once.
 
-    A path may be quoted or its spaces escaped, and may begin with `@`. What cannot be read as a
-    picture is words like any other.
+    A path may be quoted or its spaces escaped, and may begin with `@`. What names no file that can
+    be read is words like any other.
     """
     return list(dict.fromkeys(_named(words, folder)))
 
@@ -48,7 +48,7 @@ def _named(words: str, folder: Path) -> Iterator[Picture]:
 
 
 def _picture(path: Path) -> Picture:
-    """Raises OSError, and ValueError if it is none."""
+    """Raises OSError."""
     with path.open("rb") as file:
         data = file.read(MAX_IMAGE)
     try:
@@ -57,3 +57,5 @@ def _picture(path: Path) -> Picture:
         most = MAX_IMAGE // 4 * 3
         size = path.stat().st_size
         return Picture(path.name, None, f"{size:,} bytes, and at most {most:,} can be sent")
+    except ValueError:
+        return Picture(path.name, None, "it is no PNG, JPEG, GIF or WebP")
