@@ -199,3 +199,29 @@ def test_what_was_put_to_sleep_wakes_up_as_it_was(tmp_path: Path, simulator: Sta
         tmux.press("Enter")
         tmux.wait_for("Yes.")
     assert not {"-echo", "-icanon"} & set((tmp_path / "modes").read_text().split())
+
+
+def stopped(times: int, screen: str) -> bool:
+    return screen.count("Stopped") == times
+
+
+def test_what_moves_stands_once_on_the_screen_when_it_wakes_up(
+    tmp_path: Path, simulator: Start
+) -> None:
+    sim = simulator([Reply([call("look", place="here")]), Reply([say("Yes.")])])
+    options, keys = known(tmp_path, sim), {"ANTHROPIC_API_KEY": "any"}
+    (tmp_path / "run").write_text(command(*options, folder=tmp_path, variables=keys))
+    with started("PS1='$ ' sh -i", tmp_path, (80, 60)) as tmux:
+        tmux.say("sh run")
+        tmux.wait_for("\n›")
+        tmux.say("Look.")
+        for n in range(1, 6):
+            tmux.wait_for("half of it")
+            tmux.press("C-z")
+            tmux.wait_for(partial(stopped, n))
+            assert "half of it" not in tmux.screen
+            tmux.say("fg")
+        tmux.wait_for("half of it")
+        (tmp_path / "go").touch()
+        tmux.wait_for("Yes.")
+        assert "half of it" not in "\n".join(tmux.lines)

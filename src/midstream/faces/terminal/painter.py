@@ -71,12 +71,16 @@ class Painter:
         self.pressed()
 
     async def sleep(self) -> None:
-        """Leave the terminal to the shell for a while."""
-        self._shows = False
-        await self._draw()
-        self._terminal.sleep()
-        self._shows = True
-        self.again()
+        """Leave the terminal to the shell for a while.
+
+        Meanwhile no frame may begin: it would be drawn, and taken for a line of the shell's.
+        """
+        async with self._turn:
+            self._shows = False
+            await self._write()
+            self._terminal.sleep()
+            self._shows = True
+            self.again()
 
     async def end(self) -> None:
         """Leave the finished lines alone on the screen, and the cursor below them."""
@@ -86,10 +90,13 @@ class Painter:
     async def _draw(self) -> None:
         """One frame after the other: each begins where the one before has left the cursor."""
         async with self._turn:
-            await self._settled()
-            if text := self._frame():
-                with anyio.CancelScope(shield=True):  # half a frame would spoil the screen
-                    await in_thread(partial(self._terminal.write, text))
+            await self._write()
+
+    async def _write(self) -> None:
+        await self._settled()
+        if text := self._frame():
+            with anyio.CancelScope(shield=True):  # half a frame would spoil the screen
+                await in_thread(partial(self._terminal.write, text))
 
     async def _settled(self) -> None:
         """Wait until the window keeps its size: till then nobody can tell what stands where."""
