@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from midstream.simulator import Reply, Scenario, call, say
+from midstream.simulator import Reply, Scenario, call, say, think
 from tests.cli.talking import LONG, Start, last_words, slowly, talk, words_of
 from tests.cli.tmux import Tmux, needs_tmux
 
@@ -109,6 +109,22 @@ def test_a_session_is_left_and_gone_on_with(tmp_path: Path, simulator: Start) ->
         tmux.wait_for("Answer to number three")
     assert words_of(sim.requests[2]["messages"][0]).startswith("number one")
     assert len(sim.requests[2]["messages"]) == 3
+
+
+def test_a_hint_goes_with_the_next_line_and_the_reasoning_with_its_session(
+    tmp_path: Path, simulator: Start
+) -> None:
+    sim = simulator([Reply([think("Well, well."), say("So it is.")])])
+    with talk(tmp_path, sim, "--thinking", "1024") as tmux:
+        tmux.say("Why?")
+        tmux.wait_for("So it is.")
+        command(tmux, "/clear", "a new session")
+        tmux.press("C-r")
+        tmux.wait_for("there was no reasoning so far")
+        tmux.type("/cost")
+        tmux.press("Enter")
+        screen = tmux.wait_for("tokens written      0")
+        assert "there was no reasoning so far" not in screen
 
 
 def test_what_was_said_is_summed_up(tmp_path: Path, simulator: Start) -> None:

@@ -156,6 +156,7 @@ class Slash:
 
     def _clear(self, value: str) -> None:
         self.talk.setup.session = self.talk.setup.new_session()
+        self.talk.desk.view.reasoning.last.clear()
         self._count(self.talk.setup.session)
         self._say("a new session")
 
