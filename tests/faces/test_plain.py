@@ -75,6 +75,58 @@ def test_into_a_pipe_goes_the_answer_alone() -> None:
     ]
 
 
+DONE_LOOKING = ToolFinished("a", "look", "a tree", False, 1.5, False)
+TOLD = '  ✓ look(at="x") 1.50 s → a tree'
+
+
+def flowing(*texts: str) -> list[str]:
+    """The lines of an answer, while whose first text a tool ends."""
+    first, *others = (TextDelta(1, text) for text in texts)
+    return told(*TOOL, first, DONE_LOOKING, *others, end(), terminal=True)[0].splitlines()[1:-1]
+
+
+@pytest.mark.parametrize(
+    ("texts", "lines"),
+    [
+        (("I do not", " dare to guess. ", "A"), ["I do not dare to guess.", TOLD, "A"]),
+        (("I guess", ".", " A haiku"), ["I guess.", TOLD, "A haiku"]),
+        (("It is 3", ".", "5 m", "\n  high"), ["It is 3.5 m", TOLD, "  high"]),
+        (("He said “no", ".”", " And"), ["He said “no.”", TOLD, "And"]),
+        (("空は青", "い。雨"), ["空は青い。", TOLD, "雨"]),
+        (("one", " two", " three"), ["one two three", TOLD]),
+        (("one\n", "two three"), ["one", TOLD, "two three"]),
+    ],
+)  # fmt: skip
+def test_on_a_terminal_a_tool_that_ends_cuts_no_sentence(
+    texts: Sequence[str], lines: list[str]
+) -> None:
+    assert flowing(*texts) == lines
+
+
+def test_text_that_stands_still_holds_no_line_back() -> None:
+    face = PlainText(terminal=True, colour=False)
+    for event in (*TOOL, TextDelta(1, "I would")):
+        face.show(event)
+    assert face.show(DONE_LOOKING).answer == ""
+    assert face.pause().answer == f"\n{TOLD}\n"
+    assert face.pause().answer == ""
+    assert face.show(TextDelta(1, " not")).answer == "not"
+
+
+def test_a_question_cuts_what_it_must() -> None:
+    asked = ApprovalRequested("b", "pay", {"amount": 1})
+    events = (*TOOL, TextDelta(1, "I would"), DONE_LOOKING, asked, TextDelta(1, " not"))
+    shown = told(*events, terminal=True)[0].splitlines()[1:]
+    assert shown == ["I would", TOLD, "  ? pay(amount=1) waits for approval", "not"]
+
+
+def test_the_figures_break_between_words() -> None:
+    face = PlainText(terminal=True, colour=False, width=30, priced_as="claude-sonnet-4-6")
+    lines = face.show(end()).answer.splitlines()
+    assert " ".join(lines) == PlainText(True, False).show(end()).answer.strip()
+    assert all(len(line) < 30 for line in lines)
+
+
 def test_on_a_terminal_a_line_beside_breaks_the_line_of_the_answer_between_two_words() -> None:
     answer, beside = told(
         TextDelta(1, "Let me"), *TOOL, TextDelta(1, " see."), end(), terminal=True
@@ -100,7 +152,29 @@ def test_an_answer_that_starts_again_says_so_where_it_cannot_be_taken_back() -> 
         terminal=False,
     )
     assert answer == "Half an\n[the answer starts again]\nThe answer.\n"
-    assert beside.splitlines()[:2] == ["  × the connection failed", "  ↻ attempt 2 in 0.5 s"]
+    assert beside.splitlines()[:2] == [
+        "  × what came of this answer is void",
+        "  ↻ attempt 2 in 0.5 s: the connection failed",
+    ]
+
+
+def test_an_answer_that_does_not_start_again_is_not_said_to() -> None:
+    lost, failed = "it broke off", RunError("stream_error", "it broke off")
+    events = (TextDelta(0, "Half an"), TurnDiscarded(1, 5, lost), end("failed", failed))
+    assert told(*events, terminal=False)[0] == "Half an\n"
+
+
+def test_why_an_attempt_was_lost_is_told_once() -> None:
+    lost, failed = "the server is gone", RunError("stream_interrupted", "the server is gone")
+    attempts: list[RunEvent] = []
+    for attempt in range(1, 4):
+        attempts += [TurnStarted(1, attempt), TurnDiscarded(1, attempt, lost)]
+        attempts += [Retrying(attempt + 1, 0.5, lost)]
+    first_and_last = "  ↻ attempt 2 in 0.5 s: the server is gone", "midstream: failed: " + lost
+    for terminal in (True, False):
+        shown = "".join(told(*attempts[:-1], end("failed", failed), terminal=terminal))
+        assert [line for line in shown.splitlines() if lost in line] == list(first_and_last)
+        assert "×" not in shown
 
 
 def test_nothing_is_said_in_the_answer_when_nothing_was_shown() -> None:

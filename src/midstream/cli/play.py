@@ -20,8 +20,8 @@ from midstream.cli.load import load_model
 from midstream.cli.loading import with_progress
 from midstream.cli.writing import write_all
 from midstream.concurrency import in_thread
-from midstream.events import ApprovalRequested, RunEnded
-from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText
+from midstream.events import ApprovalRequested, RunEnded, RunEvent
+from midstream.faces.plain import NOTHING, Face, JsonAtEnd, JsonLines, Piece, PlainText
 from midstream.journal.session import Session
 
 EXIT = {
@@ -34,6 +34,7 @@ EXIT = {
     "cancelled": CANCELLED,
 }
 FAILED, BAD_CONFIGURATION, PIPE_CLOSED = 1, 4, 141
+PAUSE_S = 1.0  # after which text that streams stands still
 NOT_LET_IN = ("authentication_error", "configuration_error")
 
 
@@ -153,7 +154,7 @@ async def show_events(run: Run, face: Face, screen: Screen) -> None:
     questions = Questions(run, screen.answer, screen.beside)
     async with run:
         while run.ended is None or run.unread:
-            events = [await anext(run)]
+            events = [await next_event(run, face, screen)]
             while run.unread and not isinstance(events[-1], ApprovalRequested):
                 events.append(await anext(run))
             # In a thread: whoever reads slowly must not hold up the socket.
@@ -162,6 +163,14 @@ async def show_events(run: Run, face: Face, screen: Screen) -> None:
             if isinstance(events[-1], ApprovalRequested):  # what follows waits for the answer
                 line_open = not "".join(piece.answer for piece in pieces).endswith("\n")
                 await questions.put(events[-1], "\n" if line_open else "")
+
+
+async def next_event(run: Run, face: Face, screen: Screen) -> RunEvent:
+    while True:
+        with anyio.move_on_after(PAUSE_S):
+            return await anext(run)
+        if (late := face.pause()) != NOTHING:
+            await in_thread(partial(screen.write, [late]))
 
 
 def status(ended: RunEnded) -> int:

@@ -1,6 +1,7 @@
 """The plainest faces: text as it arrives with a line for each tool, and events as JSON lines."""
 
 import re
+from textwrap import wrap
 from typing import Protocol
 
 import msgspec
@@ -16,7 +17,6 @@ from midstream.events import (
     Prompted,
     Retrying,
     RunEnded,
-    RunError,
     RunEvent,
     RunStarted,
     TextDelta,
@@ -31,7 +31,9 @@ from midstream.events import (
     TurnEnded,
     TurnStarted,
 )
+from midstream.faces.failure import why_of
 from midstream.faces.figures import Figures
+from midstream.faces.flow import Flow
 
 # What a model or a tool says is data. No escape sequence, no cursor movement and no reversed text
 # of theirs reaches a terminal; newline and tab do.
@@ -79,15 +81,19 @@ NOTHING = Piece()
 class Face(Protocol):
     def show(self, event: RunEvent) -> Piece: ...
 
+    def pause(self) -> Piece:
+        """Nothing has come for a while: what only waits for its place may come."""
+        return NOTHING
 
-class JsonLines:
+
+class JsonLines(Face):
     """`stream-json`: every event, one JSON object a line, as it happens."""
 
     def show(self, event: RunEvent) -> Piece:
         return Piece(json_line(event))
 
 
-class JsonAtEnd:
+class JsonAtEnd(Face):
     """`json`: one object at the end, the fields of `run_ended` and the session's id."""
 
     def __init__(self) -> None:
@@ -102,12 +108,12 @@ class JsonAtEnd:
         return Piece(json_line(fields), error_line(event))
 
 
-class PlainText:
+class PlainText(Face):
     """`text`: the answer as it streams; tools, trouble and figures as lines beside it.
 
     Args:
         terminal: the answer and the lines beside it go to the same place. These lines then
-            stand between the lines of the answer, and thinking is shown among them.
+            stand between the lines and the sentences of the answer, and thinking among them.
         colour: dim what is not the answer.
         width: columns that a line beside the answer may take.
         priced_as: a model whose price stands in for that of a simulated one.
@@ -125,11 +131,11 @@ class PlainText:
         self._width = width
         self._figures = Figures(priced_as)
         self._inputs: dict[str, str] = {}
-        self._line_open = False  # the answer's last line has not ended
-        self._interrupted = False  # …or was broken off by a line beside it
+        self._flow = Flow()
         self._thinking = False
         self._compacting = False  # what is written is no answer, but a summary
         self._shown = False  # this attempt has shown a part of the answer
+        self._why = ""  # the last one was lost, as it was told
 
     def show(self, event: RunEvent) -> Piece:
         self._figures.see(event)
@@ -144,25 +150,32 @@ class PlainText:
             case ToolFinished():
                 line = finished(event, self._inputs.get(event.id, ""))
                 return self._beside(line, whole=event.is_error)
-            case TurnDiscarded(_, _, reason):
-                return self._withdraw(reason)
+            case ToolStarted() | ToolProgress():
+                return self._beside(self._line(event))
+            case ToolCallStarted():  # where a block of text has ended
+                return self.pause()
+            case TurnDiscarded():
+                return self._withdraw()
+            case Retrying():
+                return self._again(event)
             case RunEnded():
                 return self._end(event)
             case TurnStarted():
-                self._shown = self._interrupted = self._compacting = False
+                self._shown = self._compacting = False
                 return NOTHING
             case TurnEnded():
-                return self._break()
-            case RunStarted() | ToolCallStarted() | ToolInputDelta() | ApprovalGiven():
+                self._why = ""
+                return Piece(self._break())
+            case RunStarted() | ToolInputDelta() | ApprovalGiven():
                 return NOTHING
-            case CompactionStarted():
-                self._compacting, self._shown = True, False
-                return self._beside(self._line(event))
-            case Compacted() | CompactionFailed():
-                self._compacting = False
-                return self._beside(self._line(event))
+            case CompactionStarted() | Compacted() | CompactionFailed():
+                self._compacting, self._shown = isinstance(event, CompactionStarted), False
+                return self._at_once(self._line(event))
             case _:
-                return self._beside(self._line(event), whole=isinstance(event, ApprovalRequested))
+                return self._at_once(self._line(event), whole=isinstance(event, ApprovalRequested))
+
+    def pause(self) -> Piece:
+        return Piece(self._flow.pause())
 
     def _line(self, event: InALine) -> str:
         match event:
@@ -173,8 +186,9 @@ class PlainText:
                 return f"… {done}{message}"
             case ApprovalRequested(_, name, given):
                 return f"? {name}({arguments(given)}) waits for approval"
-            case Retrying(attempt, delay, _):
-                return f"↻ attempt {attempt} in {delay:.1f} s"
+            case Retrying(attempt, delay, why):
+                told = "" if why == self._why else f": {why}"
+                return f"↻ attempt {attempt} in {delay:.1f} s{told}"
             case Interrupted(text):
                 return "■ stopped" if text is None else f"■ {text}"
             case Prompted(text):
@@ -190,46 +204,51 @@ class PlainText:
     def _answer(self, text: str) -> Piece:
         if not text:
             return NOTHING
-        if self._interrupted:  # a line of the answer was broken off between two words
-            text = text.removeprefix(" ")
-        before = "\n" if self._thinking else ""
-        self._thinking, self._interrupted, self._shown = False, False, True
-        self._line_open = not text.endswith("\n")
-        return Piece(before + text)
+        before = self._break() if self._thinking else ""
+        self._shown = True
+        return Piece(before + self._flow.text(text))
 
     def _think(self, text: str) -> Piece:
-        before = "" if self._thinking else self._break().answer
+        before = "" if self._thinking else self._break()
         self._thinking = True
-        return Piece(before + self._dim(text))
+        return Piece(before + self._flow.text(text, self._dim))
 
-    def _break(self) -> Piece:
+    def _break(self) -> str:
         """End the line that is open, so that something else can stand on the next."""
-        open_, self._line_open = self._line_open or self._thinking, False
         self._thinking = False
-        return Piece("\n") if open_ else NOTHING
+        return self._flow.end()
 
     def _beside(self, line: str, *, whole: bool = False) -> Piece:
         flat = "  " + printable(line).replace("\n", " ")
         if self._width and not whole and len(flat) >= self._width:
             flat = flat[: max(8, self._width - 2)] + "…"
         dim = self._dim(flat) + "\n"
-        if not self._terminal:
-            return Piece(beside=dim)
-        self._interrupted = self._interrupted or self._line_open
-        return Piece(self._break().answer + dim)
+        return Piece(self._flow.line(dim)) if self._terminal else Piece(beside=dim)
 
-    def _withdraw(self, reason: str) -> Piece:
-        line = self._beside(f"× {reason}")
+    def _at_once(self, line: str, *, whole: bool = False) -> Piece:
+        before = self.pause().answer
+        piece = self._beside(line, whole=whole)
+        return Piece(before + piece.answer, piece.beside)
+
+    def _withdraw(self) -> Piece:
+        """Why is told with what follows: that it is tried again, or that the run has failed."""
+        # What was shown cannot be taken back here, so whoever reads it must be able to tell.
+        return self._at_once("× what came of this answer is void") if self._shown else NOTHING
+
+    def _again(self, event: Retrying) -> Piece:
+        line = self._at_once(self._line(event))
+        self._why = event.reason
         if not self._shown:
             return line
-        # What was shown cannot be taken back here, so whoever reads it must be able to tell.
-        again = "" if self._terminal else self._break().answer + "[the answer starts again]\n"
-        return Piece(line.answer + again, line.beside)
+        again = "" if self._terminal else "[the answer starts again]\n"
+        return Piece(line.answer + self._break() + again, line.beside)
 
     def _end(self, event: RunEnded) -> Piece:
         figures = self._figures.line(event)
+        if self._width and self._terminal:
+            figures = "\n".join(wrap(figures, self._width - 1, break_on_hyphens=False))
         lines = (self._dim(figures) + "\n" if figures else "") + error_line(event)
-        broken = self._break().answer
+        broken = self._break()
         return Piece(broken + lines) if self._terminal else Piece(broken, lines)
 
     def _dim(self, text: str) -> str:
@@ -261,29 +280,6 @@ def preview(text: str, longest: int = LONGEST_PREVIEW) -> str:
 def error_line(event: RunEnded) -> str:
     """The one line that says why a run did not complete, or was not saved; or nothing."""
     ended_well = event.outcome in ("completed", "cancelled")
-    why = _why(event)
+    why = why_of(event)
     word = "not saved" if ended_well else event.outcome
     return printable(f"midstream: {word}: {why}").replace("\n", " ") + "\n" if why else ""
-
-
-def _why(event: RunEnded) -> str:
-    match event.outcome:
-        case "completed" | "cancelled":
-            return event.error.message if event.error else ""
-        case "max_turns":
-            turns = "1 turn" if event.turns == 1 else f"{event.turns} turns"
-            return f"stopped after {turns}; --max-turns allows more"
-        case "max_tokens":
-            return "the answer was cut at the token limit; --max-tokens allows more"
-        case "max_cost":
-            return "the limit of cost was reached; --max-cost allows more"
-        case "failed" | "refusal":
-            return _failure(event.error)
-
-
-def _failure(error: RunError | None) -> str:
-    if error is None:
-        return "the run failed"
-    status = f" (status {error.status})" if error.status else ""
-    request = f", request {error.request_id}" if error.request_id else ""
-    return f"{error.message}{status}{request}"
