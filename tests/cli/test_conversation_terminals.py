@@ -1,5 +1,6 @@
 """Terminals of all sizes and abilities, and what the status line tells."""
 
+import os
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -9,7 +10,7 @@ import pytest
 
 from midstream.faces.terminal.markdown import rendered
 from midstream.simulator import Reply, Scenario, call, say, think
-from tests.cli.talking import LONG, Start, document, known, look_of, slowly, talk
+from tests.cli.talking import LONG, Start, document, known, last_words, look_of, slowly, talk
 from tests.cli.tmux import Tmux, command, needs_tmux, started, terminal
 from tests.faces.terminal.lines import SGR
 
@@ -116,6 +117,61 @@ def test_a_dumb_terminal_gets_lines(tmp_path: Path, simulator: Start) -> None:
         tmux.press("C-d")
         assert tmux.wait_for_end() == 0
     assert len(sim.requests[2]["messages"]) == 5
+
+
+def without_the_extra(folder: Path) -> dict[str, str]:
+    """Variables with which what `midstream[terminal]` brings is not found."""
+    gone = folder / "gone"
+    gone.mkdir()
+    for name in ("wcwidth", "prompt_toolkit", "markdown_it", "pygments"):
+        (gone / f"{name}.py").write_text(f"raise ModuleNotFoundError('gone', name='{name}')")
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(gone), os.environ.get("PYTHONPATH"))))}
+
+
+def sessions_in(tmux: Tmux) -> str:
+    tmux.say("/sessions")
+    return tmux.wait_for(lambda screen: screen.count("goes on with one") == 2).rpartition(
+        "/sessions"
+    )[2]
+
+
+@pytest.mark.parametrize("extra", [True, False])
+def test_commands_are_done_in_lines_too(tmp_path: Path, simulator: Start, extra: bool) -> None:
+    sim = simulator([Reply([say("One.")]), Reply([say("Two.")]), Reply([say("It was one.")])])
+    options = ("-m", "anthropic:m", "--base-url", sim.url)
+    variables = {"TERM": "dumb"} if extra else without_the_extra(tmp_path)
+    keys = {"ANTHROPIC_API_KEY": "any", **variables}
+    with terminal(*options, folder=tmp_path, size=(80, 60), variables=keys) as tmux:
+        tmux.wait_for("\n>")
+        assert extra or "wcwidth is missing" in tmux.screen
+        for command, said in (
+            ("/help", "/timeline"),
+            ("/tools", "read_file"),
+            ("/cost", "tokens read"),
+            ("/sessions", "none so far"),
+            ("/foo", "there is no command /foo; /help lists them"),
+            ("/model", "anthropic:m; /model"),
+            ("/model sim:rough", "from here on: sim:rough"),
+            ("/model anthropic:m", "from here on: anthropic:m"),
+            ("/export", "nothing has been said so far"),
+        ):
+            tmux.say(command)
+            tmux.wait_for(said)
+        assert sim.requests == []
+        tmux.say("First?")
+        tmux.wait_for("One.")
+        tmux.say(" /foo")
+        tmux.wait_for("Two.")
+        assert last_words(sim.requests[1]) == "/foo"
+        found = re.search(r"([0-9a-f]{8}) ", sessions_in(tmux))
+        assert found
+        tmux.say(f"/resume {found[1]}")
+        tmux.wait_for("it goes on here")
+        assert "> First?\nOne." in tmux.screen
+        tmux.say("/compact")
+        tmux.wait_for("⇲ compacted")
+        tmux.say("/quit")
+        assert tmux.wait_for_end() == 0
 
 
 # -- sizes --------------------------------------------------------------------------------------

@@ -242,8 +242,8 @@ def converse(question: "Question") -> int:
 
             return converse(question)
         except ModuleNotFoundError as error:
-            words = "pip install 'midstream[terminal]' gives a better one"
-            click.echo(f"midstream: {error.name} is missing: {words}", err=True)
+            words = "so the conversation goes in plain lines: pip install 'midstream[terminal]'"
+            click.echo(f"midstream: {error.name} is missing, {words}", err=True)
     from midstream.cli.lines import converse_in_lines
 
     return converse_in_lines(question)

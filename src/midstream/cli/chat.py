@@ -10,8 +10,9 @@ from pathlib import Path
 from midstream import __version__
 from midstream.cli.grants import kit
 from midstream.cli.leaving import leaving
-from midstream.cli.play import Question, agent_for
+from midstream.cli.play import Question
 from midstream.cli.raw import raw_keys
+from midstream.cli.setup import setup
 from midstream.faces.plain import printable
 from midstream.faces.terminal.paint import PROMPT, Look, Paint
 from midstream.faces.terminal.screen import Place, Screen
@@ -25,9 +26,8 @@ def converse(question: Question) -> int:
         ConfigurationError: no such model, no key, no such tool.
     """
     status = Status(Known(question.model))
-    # What is wrong with either is told before anything is drawn.
-    tools = kit(question.grants)
-    agent = agent_for(question, tools)
+    # What is wrong with it is told before anything is drawn.
+    made = setup(question, kit(question.grants))
     with raw_keys(1) as lent:
         # xterm cuts its lines where others wrap them anew.
         screen = Screen(lent.size, reflows="XTERM_VERSION" not in os.environ)
@@ -38,7 +38,7 @@ def converse(question: Question) -> int:
             with leaving() as signals:
                 from midstream.cli.talk import Talk  # which takes a quarter of a second
 
-                return Talk(question, tools, screen, status, lent).have(agent, signals)
+                return Talk(question, made, screen, status, lent).have(signals)
         finally:
             lent.write(screen.frame(lent.size, [], [], Place()))
 

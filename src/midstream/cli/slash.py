@@ -1,27 +1,26 @@
 """The commands within a conversation: `/help` and its like."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
+from typing import Protocol
 
 import click
 from msgspec.structs import replace
 
+from midstream.agent.run import Run
 from midstream.cli.going_on import the_one
 from midstream.cli.sessions import in_a_row, in_markdown, in_turns, write_new
 from midstream.cli.timeline import runs_of
 from midstream.concurrency import in_thread
 from midstream.errors import ConfigurationError, MidstreamError, SessionError
 from midstream.faces.columns import clipped, flat
-from midstream.faces.terminal.conversation import Conversation
-from midstream.faces.terminal.paint import Look
-from midstream.faces.terminal.replay import replayed
-from midstream.faces.terminal.setup import Choice, Thinking
+from midstream.faces.terminal.setup import Choice, Setup, Thinking
 from midstream.faces.timeline import lines
 from midstream.faces.timeline_svg import svg
-from midstream.journal.database import Summary
+from midstream.journal.database import Row, Summary
 from midstream.journal.session import Session
 from midstream.journal.store import Journal
 from midstream.tools.permissions import MEMBER, Decision
@@ -57,10 +56,46 @@ KEYS = (
 )
 
 
-class Slash:
-    """Does what begins with a slash."""
+class Talk(Protocol):
+    """The conversation that commands are typed in."""
 
-    talk: Conversation  # set by who makes both
+    setup: Setup
+
+    @property
+    def run(self) -> Run | None: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def colour(self) -> bool: ...
+    def echo(self, words: str) -> None: ...
+    def say(self, words: str, *, goes_on: bool = True) -> None: ...
+    def refuse(self, words: str) -> None: ...
+    def show(self, lines: list[str]) -> None: ...
+    def begin(self, session: Session) -> None:
+        """Count from what a session has used on."""
+        ...
+
+    async def replay(self, rows: list[Row]) -> None:
+        """Show what was said last in a session."""
+        ...
+
+    def start(self, command: Callable[[], Awaitable[None]]) -> None: ...
+    def compact(self, words: str) -> None: ...
+    async def know_model(self) -> None: ...
+    def leave(self) -> None: ...
+
+
+class Slash:
+    """Does what begins with a slash.
+
+    Args:
+        keys: what else `/help` tells.
+    """
+
+    talk: Talk  # set by who makes both
+
+    def __init__(self, keys: Sequence[tuple[str, str]] = KEYS) -> None:
+        self._keys = keys
 
     def take(self, words: str) -> bool:
         """Do what the words say, if they name a command; False if they are for the model."""
@@ -68,16 +103,16 @@ class Slash:
         if not name.startswith("/") or "/" in name[1:] or "\n" in words.rstrip():
             return False
         talk = self.talk
-        talk.desk.view.say(f"› {words.rstrip()}", goes_on=False)
+        talk.echo(words.rstrip())
         command, *others = meant(name[1:].lower()) or [""]
         if others:
             listed = ", ".join(f"/{each}" for each in (command, *others))
-            talk.desk.view.say(f"{name}: {listed}?")
+            talk.say(f"{name}: {listed}?")
         elif not command:
             words = f"there is no command {name}; /help lists them"
-            talk.desk.view.say(f"{words} (a space before it says it to the model)", Look.BAD)
+            talk.refuse(f"{words} (a space before it says it to the model)")
         elif command in IDLE and talk.run:
-            talk.desk.view.say(f"{name}: Esc stops the answer first")
+            talk.say(f"{name}: Esc stops the answer first")
         else:
             talk.start(partial(self._do, command, value.strip()))
         return True
@@ -88,9 +123,9 @@ class Slash:
             if isawaitable(done):
                 await done
         except click.ClickException as error:
-            self._say(error.format_message(), Look.BAD)
+            self.talk.refuse(error.format_message())
         except (MidstreamError, ValueError, OSError) as error:
-            self._say(str(error), Look.BAD)
+            self.talk.refuse(str(error))
 
     def values(self, command: str) -> Iterable[str]:
         """What a command can be given, for completion. Called in a thread."""
@@ -104,8 +139,8 @@ class Slash:
             case _:
                 return ()
 
-    def _say(self, words: str, look: Look = Look.FAINT) -> None:
-        self.talk.desk.view.say(words, look)
+    def _say(self, words: str) -> None:
+        self.talk.say(words)
 
     def _journal(self) -> Journal:
         if journal := self.talk.setup.journal:
@@ -122,8 +157,8 @@ class Slash:
 
     def _help(self, value: str) -> None:
         commands = [(f"/{name}", about) for name, about in ABOUT.items()]
-        room = max(len(left) for left, _ in (*commands, *KEYS))
-        lines = [f"{left:{room}}  {right}" for left, right in (*commands, ("", ""), *KEYS)]
+        room = max(len(left) for left, _ in (*commands, *self._keys))
+        lines = [f"{left:{room}}  {right}" for left, right in (*commands, ("", ""), *self._keys)]
         self._say("\n".join(line.rstrip() for line in lines))
 
     def _quit(self, value: str) -> None:
@@ -156,8 +191,7 @@ class Slash:
 
     def _clear(self, value: str) -> None:
         self.talk.setup.session = self.talk.setup.new_session()
-        self.talk.desk.view.reasoning.last.clear()
-        self._count(self.talk.setup.session)
+        self.talk.begin(self.talk.setup.session)
         self._say("a new session")
 
     async def _resume(self, value: str) -> None:
@@ -173,21 +207,17 @@ class Slash:
         """Go on with a session, and show what was said last."""
         with suppress(SessionError):  # a run goes on elsewhere, as the next prompt will say
             await session.settle()
-        desk = self.talk.desk
         rows = await in_thread(partial(self._journal().rows, session.id))
-        before = await in_thread(partial(replayed, rows, desk.paint, desk.view.width))
-        desk.view.go_on_from(before.lines, before.reasoning)
         self.talk.setup.session = session
-        self._count(session)
-        words = f"{session.id[:8]}: {in_turns(session.turns)}; it goes on here"
-        desk.view.say(words, goes_on=False)
-
-    def _count(self, session: Session) -> None:
-        self.talk.desk.status.begin(session.usage, session.context_tokens, session.cost_usd)
+        self.talk.begin(session)
+        await self.talk.replay(rows)
+        self.talk.say(
+            f"{session.id[:8]}: {in_turns(session.turns)}; it goes on here", goes_on=False
+        )
 
     async def _sessions(self, value: str) -> None:
         found = await in_thread(self._here)
-        width = self.talk.desk.view.width - 2
+        width = self.talk.width - 2
         lines = [in_a_row(each, width) for each in found[:LISTED]]
         more = f"\nand {len(found) - LISTED} more: midstream sessions" if found[LISTED:] else ""
         self._say(("\n".join(lines) or "none so far") + more + "\n/resume ID goes on with one")
@@ -222,7 +252,7 @@ class Slash:
             decision = setup.permissions.verdict(each, {MEMBER: ""}).decision
             about = flat(each.spec.description.strip().split("\n")[0])
             line = f"{each.spec.name:14} {each.effects:11} {RIGHTS[decision]:9} {about}"
-            lines.append(clipped(line, self.talk.desk.view.width))
+            lines.append(clipped(line, self.talk.width))
         rules = [f"allow {rule}" for rule in setup.permissions.allowed]
         rules += [f"deny {rule}" for rule in setup.permissions.denied]
         self._say("\n".join([*lines, *rules]) or "none")
@@ -234,8 +264,7 @@ class Slash:
             await in_thread(lambda: write_new(os.path.expanduser(value), [svg(runs[-1:])]))
             self._say(f"drawn into {value}")
         else:
-            view = self.talk.desk.view
-            view.show(lines(runs[-1], view.width, self.talk.desk.paint.colour))
+            self.talk.show(lines(runs[-1], self.talk.width, self.talk.colour))
 
     async def _export(self, value: str) -> None:
         own = await in_thread(self._own)
