@@ -86,7 +86,10 @@ def running(args: list[str]) -> Generator[tuple["subprocess.Popen[bytes]", int]]
     os.close(end)
 
 
-@pytest.mark.parametrize(("typed", "said"), [("y\n", "wiped /a"), ("\n", "the user said no")])
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("y\n", "wiped /a"), ("n\n", "the user said no"), ("\x04", "the user said no")],
+)
 def test_while_it_is_asked_nothing_else_is_shown(typed: str, said: str, terminal: Terminal) -> None:
     terminal.read_until(ASKED)
     terminal.wait_until_all_was_streamed()
@@ -214,6 +217,41 @@ def test_words_are_a_no_that_the_model_is_told(tmp_path: Path, simulator: Start)
         terminal.type("  take pnpm for that\n")
         terminal.read_until("tokens/s")
     assert told(sim, 1) == ["Not run: the user said no: take pnpm for that"]
+
+
+def test_enter_alone_is_no_answer(tmp_path: Path, simulator: Start) -> None:
+    with conversation(tmp_path, simulator, runs("sudo ls")) as (terminal, sim):
+        terminal.read_until(ASKED)
+        terminal.type("\n")
+        terminal.read_until(ASKED, times=2)
+        terminal.type("y\n")
+        terminal.read_until("tokens/s")
+    assert told(sim, 1) == ["ran 'sudo ls'"]
+
+
+def test_an_edit_is_asked_about_as_a_difference(tmp_path: Path, simulator: Start) -> None:
+    (tmp_path / "app.py").write_text("Helo you\n")
+    edit = call("edit_file", path="app.py", old_text="Helo ", new_text="Hello \n")
+    url = simulator(Scenario(replies=[Reply([edit]), Reply([say("Done.")])], ttft=0)).url
+    with running(["Go", "--add-dir", str(tmp_path), "--base-url", url]) as (process, end):
+        terminal = Terminal(process, end, tmp_path)
+        terminal.read_until(ASKED)
+        terminal.type("n\n")
+        terminal.read_until("tokens/s")
+    shown = terminal.screen.split("waits for approval\n")[1].split("  allow ")[0]
+    assert shown == "  path:\n    app.py\n  - Helo \n  + Hello \n"
+
+
+def test_what_was_not_shown_is_shown_to_who_asks(tmp_path: Path, simulator: Start) -> None:
+    long = "\n".join(f"echo {n}" for n in range(100))
+    with conversation(tmp_path, simulator, runs(long)) as (terminal, sim):
+        terminal.read_until("a always, v all of it, n no, or say why not: ")
+        assert "echo 99" not in terminal.screen
+        terminal.type("v\n")
+        terminal.read_until("\n    echo 99\n")
+        terminal.type("y\n")
+        terminal.read_until("tokens/s")
+    assert told(sim, 1) == [f"ran {long!r}"]
 
 
 def test_a_letter_that_stands_for_nothing_is_asked_about_again(

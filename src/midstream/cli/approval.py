@@ -10,16 +10,24 @@ from functools import partial
 import anyio
 import msgspec
 from anyio import CancelScope
+from msgspec import Struct
 
 from midstream.agent.run import Run
 from midstream.cli.writing import write_all
 from midstream.concurrency import in_thread, task_group
 from midstream.events import ApprovalRequested
+from midstream.faces.changes import SIGNS
 from midstream.faces.plain import LONGEST_PREVIEW, all_arguments, printable
 from midstream.tools.permissions import Rule
 from midstream.tools.prefixes import offered
 
-MOST_LINES, MOST_CHARACTERS = 50, 4000  # of a member of the input
+
+class Size(Struct, frozen=True):
+    lines: int
+    characters: int
+
+
+MOST = Size(50, 4000)  # of a member of the input, where it is asked about
 
 
 class Questions:
@@ -60,20 +68,26 @@ class Questions:
         """Ask until an answer is understood; what was said, which is empty if nothing was."""
         prefix = offered(event.input)
         always = f", p always “{printable(prefix)} …”" if prefix else ""
-        choice = f"y once, a always{always}, n no, or say why not: "
+        shown = "".join(whole(event, MOST))
+        rest = ", v all of it" if shown != "".join(whole(event)) else ""
+        choice = f"y once, a always{always}{rest}, n no, or say why not: "
         asked = f"  allow {printable(event.name)}? {choice}"
         forget_what_was_typed()
-        await self._write(self._terminal, before + "".join(whole(event)) + asked)
+        await self._write(self._terminal, before + shown + asked)
         while not self._answer(event, said := await typed_line(), prefix):
-            await self._write(self._terminal, f"  {choice}")
+            more = "".join(whole(event)) if said.strip() == "v" else ""
+            await self._write(self._terminal, f"{more}  {choice}")
         return said
 
     def _answer(self, event: ApprovalRequested, said: str, prefix: str | None) -> bool:
-        """Whether it was understood: a letter that stands for nothing is no word."""
-        words, run = said.strip(), self._run
+        """Whether it was understood: a letter that stands for nothing is no word, nor is Enter."""
+        words, run = (
+            said.strip() if said else "n",
+            self._run,
+        )  # the input has ended: nobody is there
         with suppress(KeyError):  # the call was stopped in the meantime
             match words.lower():
-                case "" | "n" | "no":
+                case "n" | "no":
                     run.approve(event.id, allowed=False)
                 case "y" | "yes":
                     run.approve(event.id, allowed=True)
@@ -81,7 +95,7 @@ class Questions:
                     run.allow(Rule(event.name))
                 case "p" if prefix:
                     run.allow(Rule(event.name, prefix))
-                case _ if len(words) == 1:
+                case _ if len(words) < 2:
                     return False
                 case _:
                     run.approve(event.id, False, words)
@@ -102,16 +116,24 @@ class Questions:
         await in_thread(partial(write_all, file, text))
 
 
-def whole(event: ApprovalRequested) -> Iterator[str]:
-    """The input, in lines, if the line that tells of it does not hold all: nobody allows half."""
-    if len(all_arguments(event.input)) <= LONGEST_PREVIEW:
+def whole(event: ApprovalRequested, most: Size | None = None) -> Iterator[str]:
+    """The input, in lines, if the line that tells of it does not say it: nobody allows half.
+
+    Args:
+        most: of each member.
+    """
+    if len(all_arguments(event.input)) <= LONGEST_PREVIEW and not SIGNS.keys() & event.input:
         return
     for name, value in event.input.items():
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        lines = text[:MOST_CHARACTERS].split("\n")[:MOST_LINES]
-        yield f"  {printable(name)}:\n"
-        yield from (f"    {printable(line)}\n" for line in lines)
-        if left := len(text) - len("\n".join(lines)):
+        sign = SIGNS.get(name, "")
+        ended = text.removesuffix("\n") if sign else text
+        lines = (ended[: most.characters] if most else ended).split("\n")
+        lines = lines[: most.lines] if most else lines
+        if not sign:
+            yield f"  {printable(name)}:\n"
+        yield from (f"  {sign or ' ':2}{printable(line)}\n" for line in lines)
+        if left := len(ended) - len("\n".join(lines)):
             yield f"    … and {left:,} more characters, which are not shown\n"
 
 

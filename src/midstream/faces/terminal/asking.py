@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from midstream.events import ApprovalRequested
+from midstream.faces.changes import SIGNS
 from midstream.faces.columns import flat
 from midstream.faces.plain import UNPRINTABLE
 from midstream.faces.terminal.paint import Look, Paint, wrapped
@@ -14,8 +15,8 @@ from midstream.tools.permissions import Rule
 from midstream.tools.prefixes import offered
 
 MOST_LINES = 2_000  # that are shown of what is asked about, where it is asked for
-CHANGES = {"old_text": (Look.BAD, "-"), "new_text": (Look.GOOD, "+"), "content": (Look.GOOD, "+")}
-SPEAK_FOR_THEMSELVES = (*CHANGES, "command", "path")
+LOOKS = {"-": Look.BAD, "+": Look.GOOD, " ": Look.NAME}
+SPEAK_FOR_THEMSELVES = (*SIGNS, "command", "path")
 LETTERS = ("y", "a", "p", "n", "v")  # which answer, or show all of what is asked about
 YES = ("y", "yes", "yy", "ok", "okay", "sure", "yes please")
 NO = ("n", "no", "nn")
@@ -106,7 +107,8 @@ class Asking:
 
     def _member(self, name: str, value: Any, width: int, most: int) -> Iterator[str]:
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        look, sign = CHANGES.get(name, (Look.NAME, " "))
+        sign = SIGNS.get(name, " ")
+        look = LOOKS[sign]
         label = "" if name in SPEAK_FOR_THEMSELVES else f"{flat(name)}: "
         # More than that is not seen, and need not be wrapped for each frame.
         part = revealed(label + text[: most * width]).removesuffix("\n")
