@@ -250,7 +250,8 @@ def test_no_prompt_at_all_is_wrong_usage(program: Program) -> None:
 def test_a_wrong_key_has_the_status_of_a_bad_configuration(program: Program, refusing: str) -> None:
     done = program("Hi", "--base-url", refusing)
     assert done.returncode == 4
-    assert "invalid x-api-key (status 401), request req_1" in done.stderr
+    named = "invalid x-api-key (the key is that of ANTHROPIC_API_KEY) (status 401), request req_1"
+    assert done.stderr == f"midstream: failed: {named}\n"
 
 
 @pytest.fixture

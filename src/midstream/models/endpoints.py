@@ -39,6 +39,10 @@ class Endpoint(Struct, frozen=True, forbid_unknown_fields=True):
     def key(self, environment: Mapping[str, str] = os.environ) -> str:
         return _first(self.keys, environment)
 
+    def key_variable(self, environment: Mapping[str, str] = os.environ) -> str:
+        """The one that holds the key; "" if none does."""
+        return next((name for name in self.keys if environment.get(name)), "")
+
     def url(self, environment: Mapping[str, str] = os.environ) -> str:
         return _first(self.url_variables, environment) or self.base_url
 

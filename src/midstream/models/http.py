@@ -43,7 +43,12 @@ class HttpModel:
     Args:
         base_url: where its API is, such as `https://api.anthropic.com`.
         transport: bring your own, such as a proxy's or a test's.
+
+    Attributes:
+        key_variable: where the key is from, for whom it is refused; "" if it was given.
     """
+
+    key_variable = ""
 
     def __init__(
         self,
@@ -84,12 +89,19 @@ class HttpModel:
         except (ValueError, ImportError) as error:
             raise ConfigurationError(f"the environment's proxy cannot be used: {error}") from error
         async with client:
-            yield HttpConnection(client, self._provider, patience)
+            yield HttpConnection(client, self._provider, patience, self.key_variable)
 
 
 class HttpConnection:
-    def __init__(self, client: httpx2.AsyncClient, provider: Provider, patience: Patience) -> None:
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        provider: Provider,
+        patience: Patience,
+        key_variable: str = "",
+    ) -> None:
         self._client = client
+        self._key_variable = key_variable
         self._provider = provider
         self._patience = patience
         self._secrets = Secrets((*provider.secrets, *in_url(str(client.base_url))))
@@ -155,6 +167,8 @@ class HttpConnection:
         refusal = self._provider.refusal(response.status_code, headers, body)
         if response.status_code == 404 and NOWHERE.match(str(refusal)):
             refusal.args = (f"{refusal} (asked: {address(str(response.url))})",)
+        if response.status_code == 401 and self._key_variable:
+            refusal.args = (f"{refusal} (the key is that of {self._key_variable})",)
         raise refusal
 
     async def _beginning(self, response: httpx2.Response) -> bytes:

@@ -106,7 +106,9 @@ def model_at(
     check_url(url)
     key = _key(endpoint, provider or url, api_key)
     spoken = speaker(endpoint, name, key, provider or endpoint.wire)
-    return HttpModel(spoken, url, patience)
+    model = HttpModel(spoken, url, patience)
+    model.key_variable = "" if api_key else endpoint.key_variable()
+    return model
 
 
 def speaker(

@@ -287,6 +287,16 @@ def test_an_answer_that_was_lost_is_taken_back_and_said_in_one_line(shown: Shown
     assert shown.lines == ["", "× the connection closed", "", "A whole answer."]
 
 
+def test_of_attempts_that_showed_nothing_only_the_failure_stays(shown: Shown) -> None:
+    shown.view.prompted("Go")
+    for attempt in (1, 2):
+        shown.see(TurnStarted(1, attempt), TurnDiscarded(1, attempt, "gone"))
+        shown.see(Retrying(attempt + 1, 3.0, "gone"))
+        assert shown.live == ["", "↻ again in 3.0 s: gone"]
+    shown.see(TurnStarted(1, 3), TurnDiscarded(1, 3, "gone"), run_ended(RunError("x", "gone")))
+    assert shown.lines == ["", "› Go", "", "failed: gone"]
+
+
 def test_what_ran_in_an_answer_that_was_lost_is_still_told(shown: Shown) -> None:
     shown.see(TurnStarted(1, 1), *called("a", "pay", amount=5), done("a", "pay", "paid"))
     shown.see(TurnDiscarded(1, 1, "cut"))

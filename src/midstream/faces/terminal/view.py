@@ -249,7 +249,8 @@ class View:
         ran = list(self._calls.lose_attempt(self.width))
         told = "; what ran in it is kept:" if ran else ""
         why = shortened(flat(reason), self.width - 2 - len(told))
-        self.say(f"× {why}{told}", goes_on=False)
+        if ran or self._asked is None:  # else nothing is seen to go; what follows says why
+            self.say(f"× {why}{told}", goes_on=False)
         self._paper.write(Kind.NOTE, ran, goes_on=True)
 
     def _end_turn(self) -> None:
