@@ -250,6 +250,20 @@ def test_a_call_waits_for_its_approval_from_when_it_is_whole() -> None:
     assert run.tools_s == pytest.approx(3.6), "nobody's work is in the wait"
 
 
+def test_a_call_that_waits_for_its_turn_is_not_drawn_as_asked_about() -> None:
+    run = folded(
+        (0.0, Began(1, 1)),
+        (0.5, Wrote(1, 1, ToolCall("a", "look", {}))),
+        (3.0, Approved(1, "a", "look", True, "user", asked=True, waited_s=0.4)),
+        (3.0, began("a")),
+        (4.0, ended("a")),
+        (4.1, committed(("text", 0.2), streamed=1.0)),
+        (4.2, Ended("completed")),
+    )
+    ((wait, _),) = run.turns[0].calls
+    assert drawn((wait,)) == [("approval", 2.6, 3.0)]
+
+
 def test_calls_of_two_attempts_may_share_an_id() -> None:
     run = folded(
         (0.0, Began(1, 1)),

@@ -137,6 +137,8 @@ class TurnFold:
                 since, call = found
                 if not record.asked:
                     return
+                if record.waited_s is not None:
+                    since = max(since, at - record.waited_s)
                 bar = Bar(since, at, kind="approval", name=call.name, input=call.input,
                           call_id=call.id, failed=not record.allowed)  # fmt: skip
                 self._approvals.append(bar)

@@ -58,6 +58,8 @@ class Approved(Record, frozen=True):
         by: "user", "nobody" (who could be asked), "everything", or the rule.
         words: what the user said with it.
         asked: somebody was asked first; a rule that was made meanwhile may have decided it.
+        waited_s: how long before it was decided they were asked, in seconds; before that the call
+            waited for others. None where nobody was asked, or where an older version kept it.
     """
 
     turn: int
@@ -67,6 +69,7 @@ class Approved(Record, frozen=True):
     by: str
     words: str = ""
     asked: bool = False
+    waited_s: float | None = None
 
 
 class CallBegan(Record, frozen=True):

@@ -22,13 +22,14 @@ class Answer(Struct, frozen=True):
         by: "user", "nobody" (who could be asked), "everything", or a rule, such as
             "rule run_command:git status".
         words: what the user said with it.
-        asked: somebody was asked, whatever decided it then.
+        asked: somebody was asked, whatever decided it then; and how long ago, in seconds.
     """
 
     allowed: bool
     by: str
     words: str = ""
     asked: bool = False
+    waited_s: float | None = None
 
     @property
     def refusal(self) -> str:
@@ -105,6 +106,7 @@ class Approvals:
         call_id = question.event.id
         self._questions[call_id] = question
         self._tell(question.event)
+        since = anyio.current_time()
         try:
             await question.closed.wait()
         finally:
@@ -113,7 +115,8 @@ class Approvals:
             question.closed.set()
         assert question.answer is not None  # else it was stopped
         self._tell(ApprovalGiven(call_id, question.answer.allowed))
-        return replace(question.answer, asked=question.answer.by != NOBODY)
+        waited_s = anyio.current_time() - since
+        return replace(question.answer, asked=question.answer.by != NOBODY, waited_s=waited_s)
 
     # -- from outside --------------------------------------------------------------------------
 
