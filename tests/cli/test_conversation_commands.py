@@ -206,6 +206,20 @@ def test_what_a_session_costs_and_what_the_model_may_do(tmp_path: Path, simulato
         assert re.search(r"run_command +write +is denied", screen)
 
 
+def test_of_an_answer_that_was_stopped_the_tokens_are_a_guess(
+    tmp_path: Path, simulator: Start
+) -> None:
+    with talk(tmp_path, simulator(slowly(Reply([say(LONG)]))), size=(100, 40)) as tmux:
+        tmux.say("Go on.")
+        tmux.wait_for(lambda screen: re.search(r" in [1-9]\d out ", screen))
+        tmux.press("Escape")
+        tmux.wait_for("■ stopped")
+        tmux.wait_for(lambda screen: re.search(r" in ~[1-9]\d+ out ", screen))
+        screen = command(tmux, "/cost", "tokens written")
+        assert re.search(r"tokens read         at least [1-9]", screen)
+        assert re.search(r"tokens written      about [1-9]\d+\n", screen)
+
+
 def test_a_rule_about_some_commands_is_no_rule_about_the_tool(
     tmp_path: Path, simulator: Start
 ) -> None:

@@ -202,6 +202,17 @@ async def test_usage_and_prices_add_up_and_half_a_sum_is_none() -> None:
     assert session.cost_usd is None
 
 
+async def test_what_came_of_an_answer_that_was_stopped_is_guessed_apart() -> None:
+    session = await session_of(Committed(1, said("x"), None, usage=Usage(5, 1)))
+    told = Usage(input_tokens=10, output_tokens=1)
+    session.record(Committed(2, said("words " * 100), None, settled=True, usage=told))
+    assert session.usage == Usage(input_tokens=15, output_tokens=2)
+    assert session.guessed_tokens == 149
+    whole = Usage(input_tokens=10, output_tokens=900)  # its calls were stopped, not its stream
+    session.record(Committed(3, said("words"), None, settled=True, usage=whole))
+    assert session.guessed_tokens == 149
+
+
 # -- ids ---------------------------------------------------------------------------------------
 
 

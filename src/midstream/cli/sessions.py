@@ -91,7 +91,9 @@ def show(id_: str) -> None:
         click.echo(f"{printable(paragraph)}\n")
     usage = session.usage
     cost = "" if session.cost_usd is None else f" · ${session.cost_usd:.4f}"
-    counts = f"{usage.input_tokens:,} tokens in · {usage.output_tokens:,} out{cost}"
+    least, about = ("at least ", "about ") if session.guessed_tokens else ("", "")
+    written = usage.output_tokens + session.guessed_tokens
+    counts = f"{least}{usage.read:,} tokens in · {about}{written:,} out{cost}"
     click.echo(f"{printable(session.id)} · {in_turns(session.turns)} · {counts}", err=True)
 
 

@@ -230,18 +230,21 @@ class Slash:
         session = self.talk.setup.session
         used, lost = session.usage, session.discarded_usage
         cost = "unknown" if session.cost_usd is None else f"${session.cost_usd:.4f}"
+        least, about = ("at least ", "about ") if session.guessed_tokens else ("", "")
+        written = used.output_tokens + session.guessed_tokens
         lines = [
             f"cost                {cost}",
             f"turns               {session.turns:,}",
-            f"tokens read         {used.input_tokens:,}",
+            f"tokens read         {least}{used.read:,}",
+            f"  new               {used.input_tokens:,}",
             f"  from the cache    {used.cache_read_tokens:,}",
             f"  into the cache    {used.cache_write_tokens:,}",
-            f"tokens written      {used.output_tokens:,}",
+            f"tokens written      {about}{written:,}",
         ]
         if used.reasoning_tokens:
             lines.append(f"  of them reasoning {used.reasoning_tokens:,}")
-        if lost.output_tokens or lost.input_tokens:
-            lines.append(f"in lost answers     {lost.input_tokens:,} and {lost.output_tokens:,}")
+        if lost.output_tokens or lost.read:
+            lines.append(f"in lost answers     {lost.read:,} read, {lost.output_tokens:,} written")
         self._say("\n".join(lines))
 
     def _tools(self, value: str) -> None:

@@ -51,8 +51,7 @@ class Figures:
         speed = f"{self._tokens / seconds:,.0f} tokens/s" if seconds > 0 else "speed n/a"
         usage = ended.usage
         cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
-        read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
-        tokens = f"{read:,} tokens in{cached}, {usage.output_tokens:,} out"
+        tokens = f"{usage.read:,} tokens in{cached}, {usage.output_tokens:,} out"
         if usage == Usage():
             speed, tokens = "speed n/a", "tokens n/a"  # the stream was left before it said
         elif ended.outcome == "cancelled":

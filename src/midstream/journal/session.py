@@ -18,7 +18,7 @@ from midstream.journal.records import (
     Untold,
     untold,
 )
-from midstream.messages import Message, Parts, Text, Usage
+from midstream.messages import Message, Opaque, Parts, Text, Usage
 from midstream.secrets.secrets import Secrets
 
 NO_TOKENS = Usage()
@@ -33,6 +33,8 @@ class Session:
     Attributes:
         count: how many records there are.
         usage, discarded_usage: the tokens of the turns, and of the attempts that were thrown away.
+        guessed_tokens: roughly, what came of answers that were stopped before they told what they
+            used; it is not in `usage`.
         request_tokens: what the request of the last turn took; 0 where that was not told.
         cost_usd: what the turns cost, or None once the price of one is unknown.
         running: a run is adding to it, or its process died before it could end.
@@ -46,6 +48,7 @@ class Session:
         self.messages: list[Message] = []
         self.untold: list[str] = []
         self.usage = self.discarded_usage = Usage()
+        self.guessed_tokens = 0
         self.turns = 0
         self.running = False
         self.trouble = ""
@@ -189,6 +192,11 @@ class Session:
             self.messages.append(turn.results)
         self.turns += 1
         self._paid(turn.usage, turn.cost_usd)
+        if turn.settled:
+            blocks = turn.message.blocks
+            seen = tuple(each for each in blocks if not isinstance(each, Opaque))
+            written = rough_tokens(Message("assistant", seen))
+            self.guessed_tokens += max(0, written - turn.usage.output_tokens)
 
     def _paid(self, usage: Usage, cost_usd: float | None) -> None:
         self.usage += usage
@@ -197,7 +205,7 @@ class Session:
 
     def _tokens_after(self, turn: Committed) -> int:
         used = turn.usage
-        asked = used.input_tokens + used.cache_read_tokens + used.cache_write_tokens
+        asked = used.read
         self.request_tokens = asked
         if not asked:
             return self.context_tokens + rough_tokens(turn.message, turn.results)

@@ -16,7 +16,7 @@ def cost_usd(provider: str, model: str, usage: Usage) -> float | None:
 
     counted = Counted(
         # There the input includes what was read from the cache and written to it; here it does not.
-        input_tokens=usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens,
+        input_tokens=usage.read,
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
         output_tokens=usage.output_tokens,

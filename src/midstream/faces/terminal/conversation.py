@@ -154,7 +154,7 @@ class Conversation:
 
     def begin(self, session: Session) -> None:
         self.desk.view.reasoning.last.clear()
-        self.desk.status.begin(session.usage, session.context_tokens, session.cost_usd)
+        self.desk.status.begin(session)
 
     async def replay(self, rows: list[Row]) -> None:
         before = await in_thread(partial(replayed, rows, self.desk.paint, self.width))

@@ -1,11 +1,14 @@
 """The status line: which model, how fast, how much, how full."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from midstream.events import (
     Compacted,
+    Interrupted,
     RunEnded,
     RunEvent,
+    RunStarted,
     TextDelta,
     ThinkingDelta,
     ToolCallStarted,
@@ -15,6 +18,7 @@ from midstream.events import (
     TurnStarted,
 )
 from midstream.faces.columns import flat
+from midstream.journal.session import Session
 from midstream.messages import Usage
 
 CHARACTERS_A_TOKEN = 4  # roughly, while the provider has not told
@@ -37,7 +41,8 @@ class Status:
 
     def __init__(self, known: Known) -> None:
         self.known = known
-        self._usage = Usage()
+        self._usage = self._before = Usage()  # so far; and before this run
+        self._estimated = False  # an answer was stopped before it told its tokens
         self._context = 0  # tokens that the conversation takes
         self._cost: float | None = 0.0
         self._ttft: float | None = None
@@ -46,9 +51,11 @@ class Status:
         self._last = 0.0
         self._speed: float | None = None
 
-    def begin(self, usage: Usage, context: int, cost_usd: float | None) -> None:
+    def begin(self, session: Session) -> None:
         """Go on with a conversation that has cost so much."""
-        self._usage, self._context, self._cost = usage, context, cost_usd
+        guessed = session.guessed_tokens
+        self._usage, self._estimated = session.usage + Usage(output_tokens=guessed), guessed > 0
+        self._context, self._cost = session.context_tokens, session.cost_usd
         self._ttft = self._first = self._speed = None
 
     def see(self, event: RunEvent) -> None:
@@ -61,8 +68,7 @@ class Status:
                 self._write(event.t, 0)
             case TurnEnded(usage=usage, cost_usd=cost, ttft=ttft):
                 self._usage += usage
-                self._context = usage.input_tokens + usage.output_tokens
-                self._context += usage.cache_read_tokens + usage.cache_write_tokens
+                self._context = usage.read + usage.output_tokens
                 self._ttft = ttft
                 self._pay(usage, cost)
                 if self._first is not None and self._last > self._first:
@@ -71,7 +77,14 @@ class Status:
             case Compacted(_, usage, cost):
                 self._usage += usage
                 self._pay(usage, cost)
-            case RunEnded():
+            case Interrupted() if self._first is not None:
+                self._stop()
+            case RunStarted():
+                self._before = self._usage
+            case RunEnded(usage=usage):
+                told = self._before + usage
+                written = max(told.output_tokens, self._usage.output_tokens)
+                self._usage = replace(told, output_tokens=written)
                 self._first = None
             case _:
                 pass
@@ -80,6 +93,11 @@ class Status:
         self._first = t if self._first is None else self._first
         self._written += characters
         self._last = t
+
+    def _stop(self) -> None:
+        """What was seen to come was written, whatever the provider had told."""
+        self._usage += Usage(output_tokens=self._written // CHARACTERS_A_TOKEN)
+        self._first, self._estimated = None, True
 
     def _pay(self, usage: Usage, cost: float | None) -> None:
         if usage != Usage():
@@ -102,9 +120,9 @@ class Status:
 
     def _tokens(self) -> str:
         used = self._usage
-        read = used.input_tokens + used.cache_read_tokens + used.cache_write_tokens
         live = self._written // CHARACTERS_A_TOKEN if self._first is not None else 0
-        return f"{short(read)} in {short(used.output_tokens + live)} out"
+        about = "~" if self._estimated else ""
+        return f"{short(used.read)} in {about}{short(used.output_tokens + live)} out"
 
     def _money(self) -> str:
         if self._usage == Usage():
