@@ -52,6 +52,11 @@ def test_placeholders_are_filled_from_the_conversation(template: str, filled: st
     assert WEATHER.fill(template) == filled
 
 
+def test_the_prompt_is_what_was_said_last() -> None:
+    texts = [{"type": "text", "text": words} for words in ("go", "go2")]
+    assert read([{"role": "user", "content": texts}]).prompt == "go2"
+
+
 def test_a_result_may_be_text_or_blocks_or_nothing() -> None:
     blocks = [{"type": "text", "text": '{"city": '}, {"type": "text", "text": '"Bergen"}'}]
     facts = read([ASK, *called("it rains", blocks, [])])

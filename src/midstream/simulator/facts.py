@@ -19,7 +19,7 @@ class Facts(Struct, frozen=True):
 
     Attributes:
         turn: how many assistant messages went before.
-        prompt: the text the user wrote last.
+        prompt: what the user wrote last: of several texts in one message the last one.
         results: what each tool returned, in the order of the calls.
     """
 
@@ -77,7 +77,8 @@ def since_prompt(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def read(messages: list[dict[str, Any]]) -> Facts:
     """Read a conversation that is known to be valid."""
     blocks = [block for message in messages for block in blocks_of(message)]
-    texts = [_text(message) for message in messages if message["role"] == "user"]
+    theirs = (blocks_of(message) for message in messages if message["role"] == "user")
+    texts = [block["text"] for said in theirs for block in said if block["type"] == "text"]
     answers = {
         block["tool_use_id"]: _decoded(block.get("content"))
         for block in blocks
