@@ -203,6 +203,7 @@ STATUS: list[Any] = [
     pytest.param(["--thinking", "lots"], {}, 2, "adaptive"),
     pytest.param(["-o", "yaml"], {}, 2, "stream-json"),
     pytest.param(["-t", "no_such_file.py"], {}, 4, "no file no_such_file.py"),
+    pytest.param(["-t", "/dev/../etc/passwd"], {}, 4, "must end in .py"),
     pytest.param(["-t", "no.such.module"], {}, 4, "no.such.module"),
     pytest.param(["--base-url", "ftp://x"], {}, 4, "http(s)://"),
     pytest.param(["--base-url", "http://x:99999"], {}, 4, "port"),

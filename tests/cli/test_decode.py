@@ -239,7 +239,8 @@ def test_what_is_no_stream_is_not_whole(
 
 
 USAGE = [
-    pytest.param(["x.sse"], "Missing option '--provider'", id="no provider"),
+    pytest.param(["-"], "Missing option '--provider'", id="no provider"),
+    pytest.param(["/no/such"], "/no/such cannot be read: No such file", id="neither"),
     pytest.param(["--provider", "bard", "x.sse"], "'bard' is not one of", id="a stranger"),
     pytest.param(["--provider", "openai", "/"], "/ cannot be read: Is a directory", id="openai"),
     pytest.param([*ANTHROPIC], "Missing argument 'FILE'", id="no file"),

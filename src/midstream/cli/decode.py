@@ -66,6 +66,8 @@ def command(file: str, provider: str | None, output_format: str, full: bool, deb
         if recorded(file):
             return decode_recording(file, provider, page)
         if not provider:
+            if file != "-" and not os.path.exists(file):
+                next(chunks(file))  # which says so
             raise click.MissingParameter(param_hint="'--provider'", param_type="option")
         return decode(file, Explainer(DIALECTS[provider]), page)
     except BrokenPipeError:

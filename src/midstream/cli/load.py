@@ -65,6 +65,8 @@ def _import(place: str) -> ModuleType:
     try:
         if place.endswith(".py"):
             return _import_file(Path(place))
+        if Path(place).is_file():
+            raise ConfigurationError(f"{place}: the name of a file with tools must end in .py")
         sys.path.insert(0, str(Path.cwd()))
         return importlib.import_module(place)
     except ConfigurationError:
