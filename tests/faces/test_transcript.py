@@ -56,6 +56,13 @@ def test_what_was_decided_of_a_lost_call_is_told_before_the_turn() -> None:
     assert [each for each in paragraphs if each.startswith("[run_command")] == [paragraphs[at]]
 
 
+def test_a_result_that_is_an_error_is_said_to_be_one() -> None:
+    failed = Message("user", (ToolResult("a", "no such file", is_error=True),))
+    asked = Message("assistant", (ToolCall("a", "run_command", {}),))
+    (_, _, paragraph) = markdown("Title", [Committed(1, asked, failed)])
+    assert "\nResult of `a`, which failed\n\n```\nno such file\n```" in paragraph
+
+
 def test_a_markdown_file_tells_it_too() -> None:
     text = "\n\n".join(markdown("Title", RECORDS))
     assert "\n*Allowed by the user.*\n" in text

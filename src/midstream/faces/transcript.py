@@ -155,8 +155,8 @@ def _in_markdown(block: Block | Approved) -> str:
         case ToolCall(call_id, name, arguments):
             return f"**{name}** (`{call_id}`)\n\n{_fenced(_json(arguments), 'json')}"
         case ToolResult(call_id, output, is_error):
-            word = "Failed" if is_error else "Result"
-            return f"\n{word} of `{call_id}`\n\n{_fenced(_words(output))}"
+            failed = ", which failed" if is_error else ""
+            return f"\nResult of `{call_id}`{failed}\n\n{_fenced(_words(output))}"
         case Image() | Opaque():
             return ""
 
