@@ -81,10 +81,8 @@ class Questions:
 
     def _answer(self, event: ApprovalRequested, said: str, prefix: str | None) -> bool:
         """Whether it was understood: a letter that stands for nothing is no word, nor is Enter."""
-        words, run = (
-            said.strip() if said else "n",
-            self._run,
-        )  # the input has ended: nobody is there
+        words = said.strip() if said else "n"  # the input has ended: nobody is there
+        run = self._run
         with suppress(KeyError):  # the call was stopped in the meantime
             match words.lower():
                 case "n" | "no":
