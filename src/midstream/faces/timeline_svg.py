@@ -1,10 +1,9 @@
 """A run as bars on one time axis, as a picture: an SVG file that needs nothing else."""
 
-import re
 from collections.abc import Sequence
-from html import escape
 
 from midstream.faces.columns import clipped, flat
+from midstream.faces.page import SIZE, WIDTH, in_xml, page, words_at
 from midstream.faces.timeline import (
     STEPS_S,
     called,
@@ -18,28 +17,19 @@ from midstream.faces.timeline import (
 from midstream.journal.bars import Bar, BarKind, Span, Turn
 from midstream.journal.timeline import Run
 
-WIDTH, LEFT, RIGHT, ROW, BAR, THIN = 880, 230, 76, 26, 16, 6
-SIZE = 12  # of the text, in pixels; a character is as wide as 0.6 of it
+LEFT, RIGHT, ROW, BAR, THIN = 230, 76, 26, 16, 6
 LABEL = int((LEFT - 28) / (0.6 * SIZE))  # characters of what a row is called
 LINE = int((WIDTH - 40) / (0.6 * SIZE))
 TICK = 60  # pixels from one tick to the next, at least
-# What XML 1.0 cannot hold, not even escaped (section 2.2), beside the controls.
-IMPOSSIBLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
-FONTS = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace'
 
-STYLE = f"""
-svg {{ font: {SIZE}px {FONTS} }}
-.page {{ fill: #ffffff }} .ink {{ fill: #1f2328 }} .dim {{ fill: #59636e }}
-.rule {{ stroke: #d1d9e0 }} .request {{ stroke: #59636e; stroke-width: 1.5 }}
-.waiting, .pause {{ fill: none; stroke: #818b98; stroke-width: 1.5 }}
-.approval {{ fill: none; stroke: #f59e0b; stroke-width: 2.5; stroke-dasharray: 2.5 3 }}
-.waiting {{ stroke-dasharray: 1.5 4 }} .pause {{ stroke-dasharray: 6 4 }}
-.thinking {{ fill: #a371f7 }} .text {{ fill: #3b82f6 }} .tool_call {{ fill: #f59e0b }}
-.summary {{ fill: #0e9aa7 }} .lost {{ fill: #e5534b; opacity: .45 }} .tool {{ fill: #1f9d68 }}
-@media (prefers-color-scheme: dark) {{
-.page {{ fill: #0d1117 }} .ink {{ fill: #e6edf3 }} .dim {{ fill: #9198a1 }}
-.rule {{ stroke: #30363d }} .request {{ stroke: #9198a1 }}
-}}
+STYLE = """
+.request { stroke: #59636e; stroke-width: 1.5 }
+.waiting, .pause { fill: none; stroke: #818b98; stroke-width: 1.5 }
+.approval { fill: none; stroke: #f59e0b; stroke-width: 2.5; stroke-dasharray: 2.5 3 }
+.waiting { stroke-dasharray: 1.5 4 } .pause { stroke-dasharray: 6 4 }
+.thinking { fill: #a371f7 } .text { fill: #3b82f6 } .tool_call { fill: #f59e0b }
+.summary { fill: #0e9aa7 } .lost { fill: #e5534b; opacity: .45 } .tool { fill: #1f9d68 }
+@media (prefers-color-scheme: dark) { .request { stroke: #9198a1 } }
 """
 
 LEGEND: dict[BarKind, str] = {
@@ -63,15 +53,8 @@ def svg(runs: Sequence[Run]) -> str:
     for run in runs:
         drawing.run(run)
     drawing.legend(runs)
-    height = drawing.y + 8
-    title = in_xml("; ".join(summary(run) for run in runs))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" role="img" aria-label="{title}">\n'
-        f'<style>{STYLE}</style>\n<rect class="page" width="100%" height="100%" rx="6"/>\n'
-        + "\n".join(drawing.parts)
-        + "\n</svg>\n"
-    )
+    title = "; ".join(summary(run) for run in runs)
+    return page(drawing.y + 8, title, STYLE, drawing.parts)
 
 
 class Drawing:
@@ -118,8 +101,7 @@ class Drawing:
         return round(LEFT + at_s * self._scale, 1)
 
     def text(self, x: float, words: str, kind: str, anchor: str = "start") -> None:
-        where = f'x="{x:g}" y="{self.y + 12}" class="{kind}" text-anchor="{anchor}"'
-        self.parts.append(f'<text {where} xml:space="preserve">{in_xml(words)}</text>')
+        self.parts.append(words_at(x, self.y + 12, words, kind, anchor))
 
     def _words(self, words: str, kind: str) -> None:
         self.text(16, clipped(flat(words), LINE), kind)
@@ -191,7 +173,3 @@ class Drawing:
             size = f'x="{x:g}" y="{y:g}" width="18" height="{height}" rx="2"'
             self.parts.append(f'<rect class="{kind}" {size}/>')
         self.text(x + 24, words, "dim")
-
-
-def in_xml(text: str) -> str:
-    return escape(IMPOSSIBLE.sub("\ufffd", text))
