@@ -124,7 +124,7 @@ def test_stopping_does_not_wait_for_an_answer_that_goes_on(folder: Path) -> None
 
 
 WRONG = [
-    (["nope"], 4, "no scenario 'nope': name a shipped one (demo, hello, "),
+    (["nope"], 4, "no scenario 'nope': name a shipped one (bench, demo, "),
     (["nope.toml"], 4, "there is no file nope.toml"),
     (["nope.jsonl"], 4, "there is no file nope.jsonl"),
     (["broken.toml"], 4, "broken.toml: Expected `array`"),

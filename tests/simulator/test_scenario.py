@@ -159,7 +159,7 @@ def test_the_stop_reason_follows_from_the_blocks(reply: Reply, reason: str) -> N
 # -- files -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["demo", "hello", "rough"])
+@pytest.mark.parametrize("name", ["bench", "demo", "hello", "rough"])
 def test_shipped_scenarios_load(name: str) -> None:
     scenario = load(name)
     assert scenario.about
@@ -230,7 +230,7 @@ def test_a_file_that_is_not_text_is_a_bad_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_shipped_ones() -> None:
-    with pytest.raises(ConfigurationError, match=r"'hullo'.*\(demo, hello, rough\)"):
+    with pytest.raises(ConfigurationError, match=r"'hullo'.*\(bench, demo, hello, rough\)"):
         load("hullo")
 
 

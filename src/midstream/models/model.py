@@ -24,8 +24,9 @@ class Connection(Protocol):
 class Model(Protocol):
     """Anything that can be asked. `provider` and `name` are what its price is looked up by.
 
-    It may have `secrets`, a sequence of the keys that it asks with: those are not stored; and
-    `context_window`, the tokens that a conversation with it may have.
+    It may have `secrets`, a sequence of the keys that it asks with: those are not stored;
+    `context_window`, the tokens that a conversation with it may have; and `kept`, which makes what
+    it runs on outlive a run.
     """
 
     @property
