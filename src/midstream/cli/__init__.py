@@ -9,6 +9,7 @@ from importlib import import_module
 from midstream import __version__
 
 COMMANDS = {
+    "bench": "midstream.cli.bench",
     "decode": "midstream.cli.decode",
     "demo": "midstream.cli.demo",
     "doctor": "midstream.cli.doctor",
@@ -17,8 +18,8 @@ COMMANDS = {
     "simulate": "midstream.cli.simulate",
     "timeline": "midstream.cli.timeline",
 }
-# Words that will name commands: taken for a question, they would be sent and paid for.
-RESERVED = frozenset({"serve", "bench"})
+# A word that will name a command: taken for a question, it would be sent and paid for.
+RESERVED = frozenset({"serve"})
 FAILED, WRONG_USAGE, BAD_CONFIGURATION, CANCELLED = 1, 2, 4, 130
 
 

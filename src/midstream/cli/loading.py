@@ -34,6 +34,11 @@ class LoadingLine:
             # At 100 % the file is read; then llama.cpp makes room and tries it once.
             since = monotonic() - self._began
             line = f"loading {self._name} {fraction * 100:.0f} % · {since:.0f} s"
-        with suppress(OSError):  # it is gone, or is not read from: no reason to wait
-            if select([], [self._terminal], [], 0)[1]:
-                os.write(self._terminal, f"{ERASE}{line}".encode())
+        rewrite(self._terminal, line)
+
+
+def rewrite(terminal: int, line: str) -> None:
+    """Write a line in the place of the one that was last written so; "" takes it away."""
+    with suppress(OSError):  # it is gone, or is not read from: no reason to wait
+        if select([], [terminal], [], 0)[1]:
+            os.write(terminal, f"{ERASE}{line}".encode())

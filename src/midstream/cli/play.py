@@ -20,7 +20,7 @@ from midstream.cli.load import load_model
 from midstream.cli.loading import with_progress
 from midstream.cli.writing import write_all
 from midstream.concurrency import in_thread
-from midstream.events import ApprovalRequested, RunEnded, RunEvent
+from midstream.events import ApprovalRequested, RunEnded, RunError, RunEvent
 from midstream.faces.plain import NOTHING, Face, JsonAtEnd, JsonLines, Piece, PlainText
 from midstream.journal.session import Session
 
@@ -174,6 +174,9 @@ async def next_event(run: Run, face: Face, screen: Screen) -> RunEvent:
 
 
 def status(ended: RunEnded) -> int:
-    if ended.error and (ended.error.type in NOT_LET_IN or ended.error.status == 401):
-        return BAD_CONFIGURATION
-    return EXIT[ended.outcome]
+    return BAD_CONFIGURATION if not_let_in(ended.error) else EXIT[ended.outcome]
+
+
+def not_let_in(error: RunError | None) -> bool:
+    """Whether it is a matter of the key, or of how the program is set up."""
+    return bool(error and (error.type in NOT_LET_IN or error.status == 401))

@@ -16,10 +16,10 @@ def why_of(event: RunEnded) -> str:
         case "max_cost":
             return "the limit of cost was reached; --max-cost allows more"
         case "failed" | "refusal":
-            return _failure(event.error)
+            return failure(event.error)
 
 
-def _failure(error: RunError | None) -> str:
+def failure(error: RunError | None) -> str:
     if error is None:
         return "the run failed"
     status = f" (status {error.status})" if error.status else ""

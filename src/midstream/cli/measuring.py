@@ -1,0 +1,140 @@
+"""Measures a model: makes the requests, so many at a time, and hears what each of them says."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from enum import Enum
+from functools import partial
+
+import anyio
+from msgspec import Struct
+
+from midstream.agent.agent import Agent
+from midstream.agent.run import Run
+from midstream.cli.leaving import Signals
+from midstream.cli.play import not_let_in
+from midstream.concurrency import task_group
+from midstream.events import Retrying, RunEvent
+from midstream.faces.bench.samples import Meter, Sample
+from midstream.models.model import Model
+from midstream.tools.tool import Tool, tool
+
+TOOL_S = 0.5
+MAX_TURNS = 4  # some models call one tool a turn
+HOPELESS = 3  # failures at the very beginning, after which no more is asked
+
+# Most models end their answer with their calls. So the last call is a long one: while it is
+# written, the others run.
+WITH_TOOLS = (
+    "Why is there high water twice a day? Do all of the following in one answer, and do not wait "
+    "for results in between: say in one sentence what you are about to do; call look_up with "
+    '"tides"; call look_up with "the moon"; then call keep_draft with a draft of some 120 words. '
+    "When you have the results, answer in two sentences."
+)
+WITHOUT_TOOLS = "Why is there high water twice a day? Answer in some 150 words."
+
+
+@tool(effects="read")
+async def look_up(topic: str) -> dict[str, str]:
+    """Look a topic up."""
+    await anyio.sleep(TOOL_S)
+    return {"topic": topic, "found": f"nothing new on {topic}"}
+
+
+@tool(effects="read")
+async def keep_draft(text: str) -> str:
+    """Keep a draft of the answer, of at least 100 words."""
+    return f"kept: {len(text.split())} words"
+
+
+class Plan(Struct, frozen=True):
+    """What is to be measured."""
+
+    requests: int
+    parallel: int
+    prompt: str
+    max_tokens: int
+    tools: tuple[Tool, ...]
+
+
+class End(Enum):
+    ALL = "every request was made"
+    STOPPED = "a signal came"
+    HOPELESS = "the first ones failed, so that the others were not made"
+
+
+class Measuring:
+    """Requests under way and done.
+
+    Args:
+        tell: hears of it whenever a request is done or retried, and when it is stopped.
+    """
+
+    def __init__(self, plan: Plan, tell: Callable[["Measuring"], object]) -> None:
+        self.samples: list[Sample] = []  # in the order in which they ended
+        self.retries = 0
+        self.end = End.ALL
+        self._plan = plan
+        self._tell = tell
+        self._numbers = iter(range(1, plan.requests + 1))
+        self._runs: set[Run] = set()
+        self._began_s = 0.0
+
+    async def measure(self, model: Model, signals: Signals) -> None:
+        """Make the requests. The first signal stops those under way, which are settled."""
+        stop = partial(self.stop, End.STOPPED)
+        signals.first = partial(asyncio.get_running_loop().call_soon_threadsafe, stop)
+        plan = self._plan
+        async with kept(model) as asked:
+            agent = Agent(asked, plan.tools, max_turns=MAX_TURNS, max_tokens=plan.max_tokens)
+            if model.provider == "local":
+                await self._run(agent, None)  # which loads it
+            self._began_s = anyio.current_time()
+            async with task_group() as tasks:
+                for _ in range(min(plan.parallel, plan.requests)):
+                    tasks.start_soon(self._work, agent)
+
+    def stop(self, end: End) -> None:
+        self.end = end if self.end is End.ALL else self.end
+        self._tell(self)
+        for run in self._runs:
+            run.cancel()
+
+    async def _work(self, agent: Agent) -> None:
+        while self.end is End.ALL and (number := next(self._numbers, None)):
+            meter = Meter(number, anyio.current_time() - self._began_s)
+            await self._run(agent, meter)
+            assert meter.sample is not None  # its run has ended
+            self.samples.append(meter.sample)
+            self._tell(self)
+            if hopeless(self.samples):
+                self.stop(End.HOPELESS)
+
+    async def _run(self, agent: Agent, meter: Meter | None) -> None:
+        async with agent.run(self._plan.prompt) as run:
+            self._runs.add(run)
+            if self.end is not End.ALL:
+                run.cancel()
+            async for event in run:
+                self._see(event, meter)
+        self._runs.discard(run)
+
+    def _see(self, event: RunEvent, meter: Meter | None) -> None:
+        if meter:
+            meter.see(event)
+        if isinstance(event, Retrying):
+            self.retries += 1
+            self._tell(self)
+
+
+def kept(model: Model) -> AbstractAsyncContextManager[Model]:
+    """The model, for many runs: what has to be started for it is started once."""
+    keep = getattr(model, "kept", None)
+    return keep() if keep else nullcontext(model)
+
+
+def hopeless(samples: list[Sample]) -> bool:
+    """None was answered, and there is no sense in asking on."""
+    if not samples or any(each.outcome != "failed" for each in samples):
+        return False
+    return len(samples) >= HOPELESS or not_let_in(samples[-1].error)

@@ -1,0 +1,164 @@
+"""One request measured: what the events of its run say of times, tokens and tools.
+
+A request is a question with all that it takes to answer it: as a rule one turn that calls tools,
+and one that makes use of their results.
+"""
+
+from msgspec import Struct
+
+from midstream.events import (
+    Outcome,
+    Retrying,
+    RunEnded,
+    RunError,
+    RunEvent,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallStarted,
+    ToolFinished,
+    ToolInputDelta,
+    ToolStarted,
+    TurnEnded,
+    TurnStarted,
+)
+from midstream.messages import Usage
+
+
+class TurnSample(Struct, frozen=True):
+    """One turn, by the attempt that was kept; what was lost before it is in the request's figures.
+
+    Attributes:
+        ttft_s: from the request to its first text, thinking or tool token; None if none came.
+        streamed_s: from the first token to the last.
+        tokens: those that were streamed, by the provider's count.
+        tools_s: how long its tools ran, each counted for itself.
+        hidden_s: how much of that lay behind the stream.
+    """
+
+    ttft_s: float | None
+    streamed_s: float
+    tokens: int
+    tools_s: float
+    hidden_s: float
+
+
+class Sample(Struct, frozen=True):
+    """One request.
+
+    Attributes:
+        number: 1, 2, 3 … in the order in which they began.
+        began_s: when, in seconds since the first one.
+        seconds: to its end: answers, tools, retries and the waits between them.
+        ttft_s: of the first turn.
+        tokens_per_second: while its answers were streamed; None where the provider did not count.
+        hidden_share: of the time of its tools, from 0 to 1; None if none ran.
+        retries: how often an answer was asked for again.
+        cost_usd: None where the price is unknown.
+    """
+
+    number: int
+    began_s: float
+    seconds: float
+    outcome: Outcome
+    ttft_s: float | None
+    tokens_per_second: float | None
+    hidden_share: float | None
+    retries: int
+    usage: Usage
+    discarded_usage: Usage
+    cost_usd: float | None
+    error: RunError | None
+    turns: tuple[TurnSample, ...]
+
+    @property
+    def answered(self) -> bool:
+        """The model answered, though perhaps not to the end: its times count."""
+        return self.outcome not in ("failed", "cancelled")
+
+    @property
+    def tools_s(self) -> float:
+        return sum(turn.tools_s for turn in self.turns)
+
+    @property
+    def hidden_s(self) -> float:
+        return sum(turn.hidden_s for turn in self.turns)
+
+
+class Meter:
+    """Watches one request: it sees every event of its run, and then has the `sample`."""
+
+    def __init__(self, number: int, began_s: float) -> None:
+        self.sample: Sample | None = None
+        self._number = number
+        self._began_s = began_s
+        self._turns: list[TurnSample] = []
+        self._retries = 0
+        self._attempt = Attempt(0.0)
+
+    def see(self, event: RunEvent) -> None:
+        match event:
+            case TurnStarted():
+                self._attempt = Attempt(event.t)
+            case Retrying():
+                self._retries += 1
+            case TurnEnded():
+                self._turns.append(self._attempt.turn(event))
+            case RunEnded():
+                self.sample = self._sample(event)
+            case _:
+                self._attempt.see(event)
+
+    def _sample(self, ended: RunEnded) -> Sample:
+        turns = self._turns
+        streamed_s = sum(turn.streamed_s for turn in turns)
+        tokens = sum(turn.tokens for turn in turns if turn.streamed_s)
+        tools_s = sum(turn.tools_s for turn in turns)
+        hidden_s = sum(turn.hidden_s for turn in turns)
+        return Sample(
+            self._number,
+            self._began_s,
+            ended.t,
+            ended.outcome,
+            turns[0].ttft_s if turns else None,
+            tokens / streamed_s if tokens and streamed_s else None,
+            hidden_s / tools_s if tools_s else None,
+            self._retries,
+            ended.usage,
+            ended.discarded_usage,
+            ended.cost_usd,
+            ended.error,
+            tuple(turns),
+        )
+
+
+class Attempt:
+    """One answer as it streams."""
+
+    def __init__(self, began_s: float) -> None:
+        self._began_s = began_s
+        self._last_s = began_s
+        self._thinks = False
+        self._tools: set[str] = set()  # that began with this answer
+        self._tools_s = 0.0
+
+    def see(self, event: RunEvent) -> None:
+        match event:
+            case TextDelta() | ThinkingDelta() | ToolCallStarted() | ToolInputDelta():
+                self._last_s = event.t
+                self._thinks = self._thinks or isinstance(event, ThinkingDelta)
+            case ToolStarted():
+                self._tools.add(event.id)
+            case ToolFinished() if event.id in self._tools:
+                self._tools_s += event.seconds
+            case _:
+                pass
+
+    def turn(self, ended: TurnEnded) -> TurnSample:
+        # The first token's own event may have been joined with later ones, and has their time.
+        streamed_s = 0.0
+        if ended.ttft is not None:
+            streamed_s = max(0.0, self._last_s - self._began_s - ended.ttft)
+        # What was thought unseen was written before the first token that was seen.
+        unseen = 0 if self._thinks else ended.usage.reasoning_tokens
+        tokens = max(0, ended.usage.output_tokens - unseen)
+        return TurnSample(ended.ttft, streamed_s, tokens, self._tools_s, ended.overlap)

@@ -1,0 +1,131 @@
+"""The measured figures as a table in text."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from midstream.agent.tally import FREE
+from midstream.events import RunError
+from midstream.faces.bench.measures import Measure, measures, rate, seconds, share
+from midstream.faces.bench.samples import Sample
+from midstream.faces.bench.summary import Report, errors
+from midstream.faces.columns import clipped, flat
+from midstream.faces.failure import failure
+from midstream.messages import Usage
+
+LABEL, FIGURE = 17, 9  # columns
+LEVELS = "▁▂▃▄▅▆▇█"
+FEWEST_CELLS, MOST_CELLS = 6, 24  # of a distribution
+HEADS = ("min", "p50", "p95", "p99", "max")
+TABLE = LABEL + FIGURE * len(HEADS)
+
+
+def table(report: Report, width: int) -> list[str]:
+    """The table in lines; they have at most `width` columns, unless that is fewer than it takes."""
+    whole = report.summary
+    lines = [clipped(heading(report), max(width, TABLE)), ""]
+    if whole.answered:
+        cells = min(MOST_CELLS, width - TABLE - 2)
+        lines.append(" " * LABEL + "".join(each.rjust(FIGURE) for each in HEADS))
+        lines += [*(row(each, cells).rstrip() for each in measures(report)), ""]
+    for words in (counts(report), totals(report), hidden(report), *failures(report.samples)):
+        if words:
+            lines += textwrap.wrap(words, max(width, TABLE), subsequent_indent="  ")
+    return lines
+
+
+def heading(report: Report) -> str:
+    where = f" at {flat(report.base_url)}" if report.base_url else ""
+    count = "1 request" if report.requests == 1 else f"{report.requests:,} requests"
+    return f"{flat(report.model)}{where} · {count}, {report.parallel} at a time"
+
+
+def row(measure: Measure, cells: int) -> str:
+    spread, shown = measure.spread, measure.shown
+    if spread is None:
+        return f"{measure.label.ljust(LABEL)}{'n/a'.rjust(FIGURE)}"
+    p95, p99 = (shown(spread.p95), shown(spread.p99)) if measure.tails else ("", "")
+    figures = (shown(spread.min), shown(spread.p50), p95, p99, shown(spread.max))
+    bars = f"  {distribution(measure.values, cells)}" if cells >= FEWEST_CELLS else ""
+    return f"{measure.label.ljust(LABEL)}{''.join(each.rjust(FIGURE) for each in figures)}{bars}"
+
+
+def distribution(values: Sequence[float], cells: int) -> str:
+    """How many of the values are where between the least and the greatest, as bars."""
+    least, most = min(values), max(values)
+    most = max(most, least * 1.1)  # what is nearly the same shall look so
+    counts = [0] * cells
+    for value in values:
+        counts[place(value, least, most, cells)] += 1
+    highest = max(counts)
+    return "".join(
+        LEVELS[max(0, -(-count * len(LEVELS) // highest) - 1)] if count else " " for count in counts
+    )
+
+
+def place(value: float, least: float, most: float, cells: int) -> int:
+    """The cell that a value is in; where all are the same, the first."""
+    return min(int((value - least) / (most - least) * cells), cells - 1) if most > least else 0
+
+
+# -- lines below it ------------------------------------------------------------------------------
+
+
+def counts(report: Report) -> str:
+    whole = report.summary
+    parts = [f"{whole.answered:,} answered"]
+    if whole.ended_short:
+        ends = {each.outcome for each in report.samples if each.answered} - {"completed"}
+        parts.append(f"{whole.ended_short:,} of them not to the end ({', '.join(sorted(ends))})")
+    parts.append(f"{whole.failed:,} failed")
+    retries = "1 retry" if whole.retries == 1 else f"{whole.retries:,} retries"
+    parts.append(retries)
+    if whole.unfinished:
+        parts.append(f"{whole.unfinished:,} stopped on the way")
+    made = len(report.samples)
+    parts += [f"{report.requests - made:,} not made"] if made < report.requests else []
+    return ", ".join(parts) + few(whole.answered)
+
+
+def few(answered: int) -> str:
+    """What percentiles are of so few values."""
+    if not answered or answered >= 100:
+        return ""
+    which = "p95 and p99 are" if answered < 20 else "p99 is"
+    return f"; of fewer than {20 if answered < 20 else 100} {which} the greatest"
+
+
+def totals(report: Report) -> str:
+    whole = report.summary
+    used, lost = whole.usage, whole.discarded_usage
+    turns = "1 turn" if whole.turns == 1 else f"{whole.turns:,} turns"
+    parts = [f"{turns} in {seconds(whole.seconds)}"]
+    if used == Usage():
+        parts.append("tokens n/a")
+    else:
+        together = used.output_tokens / whole.seconds if whole.seconds else 0.0
+        read = used.input_tokens + used.cache_read_tokens + used.cache_write_tokens
+        parts.append(f"{read:,} tokens in, {used.output_tokens:,} out ({rate(together)}/s in all)")
+    if lost != Usage():
+        parts.append(f"{lost.input_tokens + lost.output_tokens:,} more in lost answers")
+    if whole.cost_usd is not None:
+        parts.append(f"${whole.cost_usd:.4f}")
+    elif report.model.partition(":")[0] not in FREE:
+        parts.append("cost n/a")
+    return " · ".join(parts)
+
+
+def hidden(report: Report) -> str:
+    whole = report.summary
+    if whole.hidden_share is None:
+        asked = report.tools and whole.answered
+        return "no tool was called: there was nothing to hide" if asked else ""
+    tools, behind = seconds(whole.tools_s), seconds(whole.hidden_s)
+    return f"{tools} of tools, {behind} ({share(whole.hidden_share)}) hidden behind the stream"
+
+
+def failures(samples: Iterable[Sample]) -> list[str]:
+    return [f"{count:,} failed: {in_words(error)}" for error, count in errors(samples)]
+
+
+def in_words(error: RunError) -> str:
+    return flat(failure(error))
