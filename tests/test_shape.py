@@ -27,6 +27,7 @@ LONG_FUNCTIONS = {
 MANY_PARAMETERS = {
     "agent/agent.py:__init__": "every setting of an agent, by keyword",
     "cli/ask.py:command": "one for each option; click hands them over one by one",
+    "cli/bench.py:command": "one for each option, as above",
     "cli/timeline.py:command": "one for each option, as above",
     "errors.py:__init__": "what a provider says of an error, by keyword",
 }

@@ -53,10 +53,10 @@ wrong key or bad configuration, 130 stopped (with the figures so far)."""
 @click.option("--base-url", metavar="URL", envvar="MIDSTREAM_BASE_URL",
               help="Where the provider's API is.")  # fmt: skip
 @click.option("-n", "--requests", type=click.IntRange(1, 10_000), default=20, show_default=True,
-              help="How many.")  # fmt: skip
+              help="How many questions are asked.")  # fmt: skip
 @click.option("--parallel", type=click.IntRange(1, 256), default=1, show_default=True,
               help="How many go on at once.")  # fmt: skip
-@click.option("--prompt", metavar="TEXT", help="What is asked.  [default: see the documentation]")
+@click.option("--prompt", metavar="TEXT", help="What is asked.  [default: what needs the tools]")
 # Not the configuration's `max_tokens`: figures are to be compared.
 @click.option("--max-tokens", "longest", type=click.IntRange(1), default=1024, show_default=True,
               help="Of one turn.")  # fmt: skip

@@ -106,9 +106,10 @@ class Measuring:
             await self._run(agent, meter)
             assert meter.sample is not None  # its run has ended
             self.samples.append(meter.sample)
-            self._tell(self)
             if hopeless(self.samples):
                 self.stop(End.HOPELESS)
+            else:
+                self._tell(self)
 
     async def _run(self, agent: Agent, meter: Meter | None) -> None:
         async with agent.run(self._plan.prompt) as run:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from midstream.faces.bench.measures import Measure, measures, seconds, share
 from midstream.faces.bench.summary import Report
-from midstream.faces.bench.table import counts, heading, hidden, place, totals
+from midstream.faces.bench.table import closing, heading, place
 from midstream.faces.columns import clipped
 from midstream.faces.page import SIZE, WIDTH, in_xml, page, words_at
 
@@ -45,7 +45,7 @@ def svg(report: Report) -> str:
         drawing.cumulative(ttft)
     if rest:
         drawing.bars(rest)
-    for words in filter(None, (counts(report), totals(report), hidden(report))):
+    for words in closing(report):
         drawing.words(words, "dim")
     return page(drawing.y + 8, heading(report), STYLE, drawing.parts)
 

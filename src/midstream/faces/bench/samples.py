@@ -77,11 +77,11 @@ class Sample(Struct, frozen=True):
 
     @property
     def tools_s(self) -> float:
-        return sum(turn.tools_s for turn in self.turns)
+        return sum((turn.tools_s for turn in self.turns), 0.0)
 
     @property
     def hidden_s(self) -> float:
-        return sum(turn.hidden_s for turn in self.turns)
+        return sum((turn.hidden_s for turn in self.turns), 0.0)
 
 
 class Meter:
@@ -112,8 +112,8 @@ class Meter:
         turns = self._turns
         streamed_s = sum(turn.streamed_s for turn in turns)
         tokens = sum(turn.tokens for turn in turns if turn.streamed_s)
-        tools_s = sum(turn.tools_s for turn in turns)
-        hidden_s = sum(turn.hidden_s for turn in turns)
+        tools_s = sum((turn.tools_s for turn in turns), 0.0)
+        hidden_s = sum((turn.hidden_s for turn in turns), 0.0)
         return Sample(
             self._number,
             self._began_s,

@@ -103,8 +103,8 @@ def nearest(ordered: Sequence[float], percent: int) -> float:
 def summary(samples: Sequence[Sample]) -> Summary:
     good = [each for each in samples if each.answered]
     turns = [turn for each in good for turn in each.turns]
-    tools_s = sum(each.tools_s for each in good)
-    hidden_s = sum(each.hidden_s for each in good)
+    tools_s = sum((each.tools_s for each in good), 0.0)
+    hidden_s = sum((each.hidden_s for each in good), 0.0)
     later = chain.from_iterable(each.turns[1:] for each in good)
     outcomes = Counter(each.outcome for each in samples)
     return Summary(

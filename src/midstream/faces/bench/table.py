@@ -27,9 +27,8 @@ def table(report: Report, width: int) -> list[str]:
         cells = min(MOST_CELLS, width - TABLE - 2)
         lines.append(" " * LABEL + "".join(each.rjust(FIGURE) for each in HEADS))
         lines += [*(row(each, cells).rstrip() for each in measures(report)), ""]
-    for words in (counts(report), totals(report), hidden(report), *failures(report.samples)):
-        if words:
-            lines += textwrap.wrap(words, max(width, TABLE), subsequent_indent="  ")
+    for words in closing(report):
+        lines += textwrap.wrap(words, max(width, TABLE), subsequent_indent="  ")
     return lines
 
 
@@ -70,6 +69,12 @@ def place(value: float, least: float, most: float, cells: int) -> int:
 # -- lines below it ------------------------------------------------------------------------------
 
 
+def closing(report: Report) -> list[str]:
+    """What the table does not say, a line each."""
+    said = (counts(report), totals(report), hidden(report), rank(report.summary.answered))
+    return [*filter(None, said), *failures(report.samples)]
+
+
 def counts(report: Report) -> str:
     whole = report.summary
     parts = [f"{whole.answered:,} answered"]
@@ -83,15 +88,16 @@ def counts(report: Report) -> str:
         parts.append(f"{whole.unfinished:,} stopped on the way")
     made = len(report.samples)
     parts += [f"{report.requests - made:,} not made"] if made < report.requests else []
-    return ", ".join(parts) + few(whole.answered)
+    return ", ".join(parts)
 
 
-def few(answered: int) -> str:
-    """What percentiles are of so few values."""
-    if not answered or answered >= 100:
-        return ""
-    which = "p95 and p99 are" if answered < 20 else "p99 is"
-    return f"; of fewer than {20 if answered < 20 else 100} {which} the greatest"
+def rank(answered: int) -> str:
+    """What the percentiles are, and what they are of few values."""
+    words = "percentiles are by nearest rank"
+    if not 0 < answered < 100:
+        return words if answered else ""
+    few, which = (20, "p95 and p99 are") if answered < 20 else (100, "p99 is")
+    return f"{words}: of fewer than {few} requests {which} the slowest"
 
 
 def totals(report: Report) -> str:
