@@ -297,3 +297,17 @@ async def test_the_model_starts_its_simulator_for_every_run_so_that_faults_strik
             events = [event async for event in run]
         assert run.text == answer
         assert sum(isinstance(event, TurnDiscarded) for event in events) == 1
+
+
+async def test_a_model_that_is_kept_has_one_simulator_whose_requests_count_on() -> None:
+    script = Scenario(replies=[Reply([say("One.")])], faults=[Status(529, retry_after_ms=1)])
+    lost: list[int] = []
+    async with SimulatedModel(script).kept() as model:
+        for _ in range(2):
+            async with Agent(model).run("Go") as run:
+                events = [event async for event in run]
+            assert run.outcome == "completed"
+            assert run.ended is not None
+            assert run.ended.cost_usd is None
+            lost.append(sum(isinstance(event, TurnDiscarded) for event in events))
+    assert lost == [1, 0]

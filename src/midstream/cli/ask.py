@@ -23,6 +23,7 @@ Commands, each with --help:
   simulate  be the provider, by a scenario or a recording
   record    stand before a provider, and write down what passes
   decode    explain a captured stream, or the answers of a recording
+  bench     measure a model: TTFT, tokens/s, and the tool time that is hidden
   doctor    say what can be used on this machine
 Providers: anthropic, openai, openrouter, gemini, mistral, deepseek, groq,
 xai, azure, ollama, vllm, llamacpp, openai-chat (and --base-url: any server of

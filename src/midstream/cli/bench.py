@@ -34,11 +34,11 @@ from midstream.secrets.names import address
 WIDTH = 100  # where there is no terminal to ask, nor COLUMNS
 EPILOG = """\b
 A request is one question with all that it takes to answer it: as a rule two
-turns, one that calls two tools of half a second and goes on writing, and one
-with their results; with --no-tools, one turn. TTFT is the time to the first
-text, thinking or tool token, that of the first turn with connecting. Tokens
-are the provider's count. Percentiles are by nearest rank, over the requests
-that were answered; failures and retries are counted apart.
+turns, one that calls two tools (of half a second, and of none) and goes on
+writing, and one with their results; with --no-tools, one turn. TTFT is the
+time to the first text, thinking or tool token, that of the first turn with
+connecting. Tokens are the provider's count. Percentiles are by nearest rank,
+over the requests that were answered; failures and retries are counted apart.
 Without a key sim:bench is measured, which is a script. What costs money is
 told before, and asked for.
 Exit status: 0 some request was answered, 1 none was, 2 wrong usage, 4 no or
@@ -61,7 +61,7 @@ wrong key or bad configuration, 130 stopped (with the figures so far)."""
 @click.option("--max-tokens", "longest", type=click.IntRange(1), default=1024, show_default=True,
               help="Of one turn.")  # fmt: skip
 @click.option("--tools/--no-tools", default=True, show_default=True,
-              help="With two tools of half a second.")  # fmt: skip
+              help="With two tools, or without.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One object: the figures and every request.")
 @click.option("--svg", "file", metavar="FILE", help="Draw the figures into a new file, too.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -1,0 +1,418 @@
+"""`midstream bench` as its users have it: real processes, real sockets."""
+
+import json
+import os
+import pty
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import anyio
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from midstream.simulator import Reply, Scenario, Simulator, call, say
+from midstream.simulator.faults import Delay, Status
+from midstream.simulator.server import Exchange, serve
+from tests.cli.tmux import needs_tmux, terminal
+from tests.fakes import says
+
+PROGRAM = [sys.executable, "-m", "midstream", "bench"]
+TOOLS = [
+    Reply([say("I look. "), call("look_up", topic="a"), call("look_up", topic="b"),
+           say("And while that is done I go on to say this and that, and something else.")]),
+    Reply([say("Seen: {look_up.found}")]),
+]  # fmt: skip
+Done = subprocess.CompletedProcess[str]
+Bench = Callable[..., Done]
+Start = Callable[[Any], Simulator]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    of_providers = ("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")
+    kept = {k: v for k, v in os.environ.items() if not k.endswith(of_providers)}
+    (tmp_path / "config.toml").touch()
+    config = {"MIDSTREAM_CONFIG": str(tmp_path / "config.toml"), "COLUMNS": "80"}
+    return kept | config | {"PYTHONUTF8": "1", "TERM": "xterm"}
+
+
+@pytest.fixture
+def bench(environment: dict[str, str], tmp_path: Path) -> Bench:
+    def run(*args: str, url: str = "", **options: Any) -> Done:
+        options = {"stdin": subprocess.DEVNULL, "capture_output": True, **options}
+        if url:
+            args = ("-m", "anthropic:m", "--base-url", url, *args)
+        key = {"ANTHROPIC_API_KEY": "k"} if url else {}
+        return subprocess.run([*PROGRAM, *args], cwd=tmp_path, env=environment | key, text=True,
+                              timeout=50, **options)  # fmt: skip
+
+    return run
+
+
+def scenario(*replies: Reply, **settings: Any) -> Scenario:
+    return Scenario(replies=list(replies), **{"each_prompt": True, **settings})
+
+
+def one_turn(**settings: Any) -> Scenario:
+    return scenario(Reply([say("The moon pulls.")]), **settings)
+
+
+def report(done: Done) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    whole: dict[str, Any] = json.loads(done.stdout)
+    return whole
+
+
+# -- what is measured ------------------------------------------------------------------------------
+
+
+def test_the_figures_are_those_of_what_happened(bench: Bench, simulator: Start) -> None:
+    late = Delay(seconds=0.4, request=3)  # the first turn of the second request
+    sim = simulator(scenario(*TOOLS, ttft=0.1, tokens_per_second=50, faults=[late]))
+    whole = report(bench("-n", "3", "--json", url=sim.url))
+    figures, samples = whole["summary"], whole["samples"]
+
+    assert len(sim.requests) == 6
+    assert (figures["answered"], figures["turns"], figures["failed"]) == (3, 6, 0)
+    assert [each["number"] for each in samples] == [1, 2, 3]
+    assert figures["ttft_s"]["min"] >= 0.1
+    assert samples[1]["ttft_s"] >= 0.5
+    assert figures["ttft_s"]["max"] == max(each["ttft_s"] for each in samples)
+    assert figures["later_ttft_s"]["count"] == 3
+    for each in samples:
+        first, second = each["turns"]
+        assert first["tools_s"] >= 0.99  # two of half a second
+        assert 0 < first["hidden_s"] <= first["tools_s"] + 1e-9
+        assert (second["tools_s"], second["hidden_s"]) == (0, 0)
+        assert each["hidden_share"] == pytest.approx(first["hidden_s"] / first["tools_s"])
+        streamed_s = first["streamed_s"] + second["streamed_s"]
+        tokens = first["tokens"] + second["tokens"]
+        assert each["tokens_per_second"] == pytest.approx(tokens / streamed_s)
+        assert each["seconds"] >= 0.2 + streamed_s
+    assert figures["tools_s"] == pytest.approx(sum(each["turns"][0]["tools_s"] for each in samples))
+    assert figures["usage"]["output_tokens"] == sum(e["usage"]["output_tokens"] for e in samples)
+    assert figures["cost_usd"] is None
+
+
+def test_what_is_asked_is_what_was_said(bench: Bench, simulator: Start) -> None:
+    sim = simulator(one_turn())
+    bench("-n", "1", "--prompt", "Why?", "--max-tokens", "77", url=sim.url)
+    bench("-n", "1", "--no-tools", url=sim.url)
+    own, plain = sim.requests
+    assert own["max_tokens"] == 77
+    assert own["messages"][0]["content"][0]["text"] == "Why?"
+    assert [each["name"] for each in own["tools"]] == ["look_up", "keep_draft"]
+    assert plain["max_tokens"] == 1024
+    assert not plain.get("tools")
+    assert sim.refusals == []
+
+
+def test_so_many_go_on_at_once(bench: Bench) -> None:
+    arrived = 0
+    together = anyio.Event()
+
+    async def answer(exchange: Exchange) -> None:
+        nonlocal arrived
+        arrived += 1
+        if arrived == 3:
+            together.set()
+        await together.wait()  # one after the other they would wait for ever
+        await say_so(exchange)
+
+    with served(answer) as url:
+        whole = report(bench("-n", "5", "--parallel", "3", "--no-tools", "--json", url=url))
+    assert whole["summary"]["answered"] == 5
+    assert whole["parallel"] == 3
+
+
+FIELDS = {
+    "version", "model", "base_url", "requests", "parallel", "tools", "max_tokens", "prompt", "end",
+    "summary", "samples",
+}  # fmt: skip
+SUMMARY = {
+    "answered", "ended_short", "failed", "unfinished", "retries", "turns", "seconds", "ttft_s",
+    "later_ttft_s", "tokens_per_second", "hidden_per_request", "request_s", "tools_s", "hidden_s",
+    "hidden_share", "usage", "discarded_usage", "cost_usd",
+}  # fmt: skip
+SAMPLE = {
+    "number", "began_s", "seconds", "outcome", "ttft_s", "tokens_per_second", "hidden_share",
+    "retries", "usage", "discarded_usage", "cost_usd", "error", "turns",
+}  # fmt: skip
+TURN = {"ttft_s", "streamed_s", "tokens", "tools_s", "hidden_s"}
+SPREAD = {"count", "min", "mean", "p50", "p95", "p99", "max"}
+
+
+def test_the_names_in_the_json_stay_and_are_documented(bench: Bench, simulator: Start) -> None:
+    whole = report(bench("-n", "1", "--json", url=simulator(scenario(*TOOLS)).url))
+    (sample,) = whole["samples"]
+    assert whole.keys() == FIELDS
+    assert whole["summary"].keys() == SUMMARY
+    assert sample.keys() == SAMPLE
+    assert sample["turns"][0].keys() == TURN
+    assert whole["summary"]["ttft_s"].keys() == SPREAD
+    page = (Path(__file__).parents[2] / "docs" / "command.md").read_text()
+    for name in FIELDS | SUMMARY | SAMPLE | TURN | SPREAD:
+        assert f"`{name}`" in page, name
+
+
+# -- without a key ---------------------------------------------------------------------------------
+
+
+def test_without_a_key_the_simulator_is_measured(bench: Bench, tmp_path: Path) -> None:
+    done = bench("-n", "2", "--parallel", "2", "--svg", "bench.svg")
+    assert done.returncode == 0, done.stderr
+    assert "no key is set, so the simulator answers" in done.stderr
+    assert "midstream: 2 requests to sim:bench\n" in done.stderr
+    assert "midstream: 2 of 2 · TTFT p50 " in done.stderr
+    title, _, heads, *rows = done.stdout.splitlines()
+    assert title == "sim:bench · 2 requests, 2 at a time"
+    assert heads.split() == ["min", "p50", "p95", "p99", "max"]
+    labels = ["TTFT, first turn", "TTFT, later turns", "tokens/s", "tools hidden", "whole request"]
+    assert [row[:17].strip() for row in rows[:5]] == labels
+    assert "2 answered, 0 failed, 0 retries" in rows
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+    file = tmp_path / "bench.svg"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    words = [each.text for each in ElementTree.parse(file).iter() if each.tag.endswith("}text")]
+    assert title in words
+
+
+def test_the_scripted_model_calls_early_and_writes_on(bench: Bench) -> None:
+    whole = report(bench("-m", "sim:", "-n", "1", "--json"))
+    (sample,) = whole["samples"]
+    assert whole["model"] == "sim:bench"
+    assert len(sample["turns"]) == 2
+    assert sample["ttft_s"] >= 0.35
+    assert sample["hidden_share"] > 0.5
+
+
+# -- what fails ------------------------------------------------------------------------------------
+
+
+def test_failures_and_retries_are_counted_apart(bench: Bench, simulator: Start) -> None:
+    refused = Status(status=400, request=2, every=5)
+    overloaded = Status(status=529, request=4, retry_after_ms=1)
+    sim = simulator(one_turn(faults=[refused, overloaded]))
+    done = bench("-n", "6", "--no-tools", "--json", url=sim.url)
+    figures, samples = report(done)["summary"], report(done)["samples"]
+    outcomes = [each["outcome"] for each in samples]
+    assert outcomes == ["completed", "failed", "completed", "completed", "completed", "failed"]
+    assert [each["retries"] for each in samples] == [0, 0, 0, 1, 0, 0]
+    assert (figures["answered"], figures["failed"], figures["retries"]) == (4, 2, 1)
+    assert figures["ttft_s"]["count"] == figures["request_s"]["count"] == 4
+    assert samples[1]["error"]["status"] == 400
+
+    text = bench("-n", "7", "--no-tools", url=simulator(one_turn(faults=[refused])).url)
+    assert text.returncode == 0
+    assert "5 answered, 2 failed, 0 retries" in text.stdout
+    assert text.stdout.count("(status 400)") == 1
+    assert "2 failed" in text.stderr
+
+
+@pytest.mark.parametrize(("status", "made", "code"), [(400, 3, 1), (401, 1, 4)])
+def test_what_fails_every_time_says_why_once(
+    bench: Bench, simulator: Start, status: int, made: int, code: int
+) -> None:
+    sim = simulator(one_turn(faults=[Status(status=status, every=1)]))
+    done = bench("--svg", "none.svg", url=sim.url)
+    assert (done.returncode, done.stdout, len(sim.requests)) == (code, "", made)
+    (line,) = [each for each in done.stderr.splitlines() if "status" in each]
+    assert line.startswith(
+        f"midstream: {'all of 3 requests' if made > 1 else 'the request'} failed"
+    )
+    assert line.endswith("midstream doctor says what can be used")
+
+    done = bench("--json", url=sim.url)
+    whole = json.loads(done.stdout)
+    assert done.returncode == code
+    assert (whole["end"], whole["summary"]["failed"]) == ("hopeless", made)
+    assert whole["summary"]["ttft_s"] is None
+
+
+def test_a_reader_who_leaves_is_no_error(bench: Bench, simulator: Start) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = bench("-n", "1", "--no-tools", url=simulator(one_turn()).url,
+                 capture_output=False, stdout=writer, stderr=subprocess.PIPE)  # fmt: skip
+    os.close(writer)
+    assert done.returncode == 141
+    assert "Broken" not in done.stderr
+
+
+WRONG = [
+    (["-n", "0"], 2, "'--requests': 0 is not in the range"),
+    (["-n", "many"], 2, "'many' is not a valid integer"),
+    (["--parallel", "0"], 2, "'--parallel': 0 is not in the range"),
+    (["--max-tokens", "-1"], 2, "'--max-tokens': -1 is not in the range"),
+    (["--prompt", " "], 2, "--prompt is empty"),
+    (["--svg", "config.toml"], 2, "config.toml is there already"),
+    (["--svg", "no/such/folder.svg"], 2, "no/such/folder.svg cannot be written"),
+    (["why?"], 2, "unexpected extra argument"),
+    (["-m", "nope:x"], 4, "unknown model 'nope:x'"),
+    (["-m", "sim:nope"], 4, "no scenario 'nope'"),
+    (["-m", "anthropic:x"], 4, "no key for anthropic: set ANTHROPIC_API_KEY"),
+    (["--base-url", "http://localhost:1"], 4, "--base-url needs a model"),
+]
+
+
+@pytest.mark.parametrize(("args", "status", "words"), WRONG)
+def test_wrong_usage_is_told_before_anything_is_asked(
+    bench: Bench, args: list[str], status: int, words: str
+) -> None:
+    done = bench(*args)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert words in done.stderr.splitlines()[-1]
+    assert "requests to" not in done.stderr
+
+
+# -- what it costs ---------------------------------------------------------------------------------
+
+PAID = ("-m", "anthropic:claude-sonnet-4-6", "-n", "2", "--no-tools")
+
+
+def test_money_is_not_spent_unasked(bench: Bench, simulator: Start) -> None:
+    sim = simulator(one_turn(model="claude-sonnet-4-6"))
+    done = bench(*PAID, url=sim.url)
+    assert (done.returncode, sim.requests) == (2, [])
+    assert "2 requests to anthropic:claude-sonnet-4-6 at http://127.0.0.1:" in done.stderr
+    assert "about $0.0" in done.stderr
+    assert "at most $0.0" in done.stderr
+    assert "-y goes on without asking" in done.stderr
+
+    whole = report(bench(*PAID, "-y", "--json", url=sim.url))
+    assert whole["summary"]["cost_usd"] > 0
+    assert len(sim.requests) == 2
+
+
+@pytest.mark.parametrize(("answer", "status"), [("n", 130), ("y", 0), ("", 0)])
+def test_on_a_terminal_it_asks(bench: Bench, simulator: Start, answer: str, status: int) -> None:
+    sim = simulator(one_turn(model="claude-sonnet-4-6"))
+    main, own = pty.openpty()
+    os.write(main, f"{answer}\n".encode())
+    done = bench(*PAID, "--json", url=sim.url, capture_output=False,
+                 stdin=own, stderr=own, stdout=subprocess.PIPE)  # fmt: skip
+    shown = os.read(main, 1 << 16).decode()
+    os.close(own)
+    os.close(main)
+    assert (done.returncode, len(sim.requests)) == (status, 0 if status else 2)
+    assert "Go on? [Y/n]" in shown
+    if not status:
+        assert "\r\x1b[K1 of 2 · TTFT p50 " in shown
+        assert shown.endswith("\r\x1b[K")  # the progress goes away
+
+
+def test_a_price_that_nobody_knows_is_said_to_be_unknown(bench: Bench) -> None:
+    done = bench("-m", "openai-chat:nope", "--base-url", "http://model.invalid/v1")
+    assert done.returncode == 2
+    assert (
+        "20 requests to openai-chat:nope at http://model.invalid/v1: what they cost" in done.stderr
+    )
+
+
+# -- being stopped ---------------------------------------------------------------------------------
+
+
+def test_ctrl_c_stops_and_still_gives_the_figures(environment: dict[str, str]) -> None:
+    asked, arrived = threading.Event(), 0
+
+    async def answer(exchange: Exchange) -> None:
+        nonlocal arrived
+        arrived += 1
+        if arrived == 3:
+            asked.set()
+            await exchange.client_left()
+        else:
+            await say_so(exchange)
+
+    args = ("-m", "anthropic:m", "-n", "9", "--no-tools", "--json")
+    with served(answer) as url, started(*args, "--base-url", url, **environment) as process:
+        assert asked.wait(20)
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=20)
+    whole = json.loads(said)
+    figures = whole["summary"]
+    assert process.returncode == 130, errors
+    assert (whole["end"], figures["answered"], figures["unfinished"]) == ("stopped", 2, 1)
+    assert [each["outcome"] for each in whole["samples"]] == ["completed", "completed", "cancelled"]
+    assert figures["ttft_s"]["count"] == 2
+
+
+def test_ctrl_c_before_the_first_answer_says_so(environment: dict[str, str]) -> None:
+    asked = threading.Event()
+
+    async def answer(exchange: Exchange) -> None:
+        asked.set()
+        await exchange.client_left()
+
+    args = ("-m", "anthropic:m", "--parallel", "3")
+    with served(answer) as url, started(*args, "--base-url", url, **environment) as process:
+        assert asked.wait(20)
+        process.send_signal(signal.SIGTERM)
+        said, errors = process.communicate(timeout=20)
+    assert (process.returncode, said) == (130, "")
+    assert errors.endswith("midstream: stopped before a request was answered\n")
+
+
+@needs_tmux
+def test_ctrl_c_on_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text(
+        "[[reply]]\nblocks = [{text = 'Yes.'}]\n[[fault]]\nkind = 'stall'\nrequest = 3\nevery = 1\n"
+    )
+    command = ("bench", "-m", "sim:one.toml", "-n", "5", "--no-tools")
+    with terminal(*command, folder=tmp_path, size=(80, 24)) as tmux:
+        tmux.wait_for("2 of 5 · TTFT p50 ")
+        tmux.press("C-c")
+        assert tmux.wait_for_end() == 130
+        screen = tmux.wait_for("2 answered, 0 failed, 0 retries, 1 stopped on the way, 2 not made")
+    assert "2 of 5" not in screen
+    assert "TTFT, first turn" in screen
+
+
+# -- servers and processes -------------------------------------------------------------------------
+
+
+async def say_so(exchange: Exchange) -> None:
+    await exchange.start()
+    for piece in says("Yes."):
+        assert isinstance(piece, bytes)
+        await exchange.send(piece)
+    await exchange.finish()
+
+
+@contextmanager
+def served(answer: Callable[[Exchange], Awaitable[None]]) -> Generator[str]:
+    """The address of a server that answers so, in a thread."""
+
+    @asynccontextmanager
+    async def serving() -> AsyncGenerator[str]:
+        async with serve(answer) as url:
+            yield url
+
+    with start_blocking_portal() as portal:
+        with portal.wrap_async_context_manager(serving()) as url:
+            yield url
+
+
+@contextmanager
+def started(*args: str, **environment: str) -> Generator["subprocess.Popen[str]"]:
+    with subprocess.Popen(
+        [*PROGRAM, *args],
+        env=environment | {"ANTHROPIC_API_KEY": "k"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
