@@ -243,6 +243,7 @@ def test_the_table_fits(width: int) -> None:
     lines = table(report(sample(1), strange, base_url="https://example.com/" + "x" * 90), width)
     assert max(map(columns, lines)) <= max(width, TABLE)
     assert not any("\x1b" in line for line in lines)
+    assert lines[0].endswith(" · 2 requests, 1 at a time")
 
 
 def test_without_tools_no_tool_is_spoken_of() -> None:

@@ -3,7 +3,6 @@
 import os
 import sys
 from contextlib import suppress
-from time import monotonic
 
 import click
 
@@ -21,7 +20,6 @@ class Progress:
 
     def __init__(self, requests: int) -> None:
         self._requests = requests
-        self._began = monotonic()
         self._tenths = 0
         self._terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._show(f"0 of {requests:,}")
@@ -51,14 +49,15 @@ class Progress:
         failed = sum(each.outcome == "failed" for each in samples)
         ttft = spread(each.ttft_s for each in good)
         speed = spread(each.tokens_per_second for each in good)
-        left_s = (monotonic() - self._began) / max(1, len(samples)) * (of - len(samples))
+        took_s = max((each.began_s + each.seconds for each in samples), default=0.0)
+        left_s = took_s / max(1, len(samples)) * (of - len(samples))
         parts = [
             f"{len(samples):,} of {of:,}",
             f"TTFT p50 {seconds(ttft.p50)}" if ttft else "",
             f"{rate(speed.p50)} tokens/s" if speed else "",
             f"{failed:,} failed" if failed else "",
             f"{measuring.retries:,} retried" if measuring.retries else "",
-            f"{seconds(left_s)} left" if samples and left_s and measuring.end is End.ALL else "",
+            f"{seconds(left_s)} left" if left_s and measuring.end is End.ALL else "",
             "stopping" if measuring.end is End.STOPPED else "",
         ]
         return " · ".join(filter(None, parts))

@@ -40,14 +40,14 @@ def svg(report: Report) -> str:
     ttft = [each for each in shown if each.label.startswith("TTFT")]
     rest = [each for each in shown if each not in ttft]
     drawing = Drawing()
-    drawing.words(heading(report), "ink")
+    drawing.words(heading(report, LINE), "ink")
     if ttft:
         drawing.cumulative(ttft)
     if rest:
         drawing.bars(rest)
     for words in closing(report):
         drawing.words(words, "dim")
-    return page(drawing.y + 8, heading(report), STYLE, drawing.parts)
+    return page(drawing.y + 8, heading(report, LINE), STYLE, drawing.parts)
 
 
 class Scale(Struct, frozen=True):

@@ -8,7 +8,7 @@ from midstream.events import RunError
 from midstream.faces.bench.measures import Measure, measures, rate, seconds, share
 from midstream.faces.bench.samples import Sample
 from midstream.faces.bench.summary import Report, errors
-from midstream.faces.columns import clipped, flat
+from midstream.faces.columns import clipped, columns, flat
 from midstream.faces.failure import failure
 from midstream.messages import Usage
 
@@ -22,7 +22,7 @@ TABLE = LABEL + FIGURE * len(HEADS)
 def table(report: Report, width: int) -> list[str]:
     """The table in lines; they have at most `width` columns, unless that is fewer than it takes."""
     whole = report.summary
-    lines = [clipped(heading(report), max(width, TABLE)), ""]
+    lines = [heading(report, max(width, TABLE)), ""]
     if whole.answered:
         cells = min(MOST_CELLS, width - TABLE - 2)
         lines.append(" " * LABEL + "".join(each.rjust(FIGURE) for each in HEADS))
@@ -32,10 +32,12 @@ def table(report: Report, width: int) -> list[str]:
     return lines
 
 
-def heading(report: Report) -> str:
+def heading(report: Report, room: int) -> str:
+    """Who was asked, and how often; if it is too long, the former is cut."""
     where = f" at {flat(report.base_url)}" if report.base_url else ""
     count = "1 request" if report.requests == 1 else f"{report.requests:,} requests"
-    return f"{flat(report.model)}{where} · {count}, {report.parallel} at a time"
+    how = f" · {count}, {report.parallel} at a time"
+    return clipped(flat(report.model) + where, room - columns(how)) + how
 
 
 def row(measure: Measure, cells: int) -> str:
