@@ -91,7 +91,7 @@ class Named:
 def record(payload: Any) -> SseRecord:
     """A record of these bytes, or of this as JSON."""
     if isinstance(payload, Named):
-        return SseRecord(record(payload.payload).data, payload.event)
+        return SseRecord(record(payload.payload).data, payload.event.encode())
     return SseRecord(payload if isinstance(payload, bytes) else json.dumps(payload).encode())
 
 

@@ -32,7 +32,7 @@ Json = dict[str, Any]
 
 def record(payload: Any, event: str = "message") -> SseRecord:
     data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    return SseRecord(data, event)
+    return SseRecord(data, event.encode())
 
 
 def decode(*payloads: Any) -> list[StreamEvent]:

@@ -87,7 +87,7 @@ def test_comments_headers_and_groups_without_data_are_seen_where_they_are(end: b
         Seen(at[3], None, b": two"),
         Seen(at[2], None, b"retry: 3"),
         Seen(at[6], None, b": three"),
-        Seen(at[5], SseRecord(b"1", "x"), b"event: x"),
+        Seen(at[5], SseRecord(b"1", b"x"), b"event: x"),
         Seen(at[9], None, b"id: 7", ended=False),
     ]
 

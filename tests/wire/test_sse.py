@@ -361,7 +361,7 @@ def test_what_the_end_leaves_open_can_be_asked_for(stream: bytes, expected: str 
 def test_what_was_left_open_is_handed_out_once() -> None:
     decoder = SseDecoder()
     list(decoder.feed(b"id: 7\nevent: e\ndata: a"))
-    assert decoder.rest() == SseRecord(b"a", "e", "7")
+    assert decoder.rest() == SseRecord(b"a", b"e", "7")
     assert decoder.rest() is None
 
 
