@@ -86,9 +86,10 @@ class AnthropicDecoder:
         except (ValueError, RecursionError):
             self._halves.seen = True
             event = reread(record)
+        # Not in the `match`, nor in that of `_delta`: each takes 0.2 µs, and a fragment only 1.1.
+        if type(event) is BlockDelta:
+            return self._delta(event.index, event.delta)
         match event:
-            case BlockDelta(index, delta):
-                return self._delta(index, delta)
             case BlockStart(index, block):
                 return self._start(index, clean(block))
             case BlockStop(index):
@@ -113,17 +114,12 @@ class AnthropicDecoder:
         if index in self._opaque:
             self._opaque[index].add(delta)
             return NOTHING
+        if isinstance(delta, TextPart):
+            text = self._halves.joined(index, delta.text)
+            return (TextDelta(index, text),) if text else NOTHING
+        if isinstance(delta, InputPart):
+            return self._fragment(index, delta.partial_json)
         match delta:
-            case TextPart(text):
-                text = self._halves.joined(index, text)
-                return (TextDelta(index, text),) if text else NOTHING
-            case InputPart(fragment):
-                if index not in self._calls:
-                    raise ProtocolError(f"arguments for block {index}, which is not a call")
-                if not fragment:
-                    return NOTHING
-                self._inputs.pop(index, None)
-                return (ToolInputDelta(self._calls[index], self._halves.joined(index, fragment)),)
             case ThinkingPart(text):
                 text = self._halves.joined(index, text)
                 return (ThinkingDelta(index, text),) if text else NOTHING
@@ -133,6 +129,14 @@ class AnthropicDecoder:
                 return (TextCited(index, clean(citation)),)
             case CompactionPart():
                 raise ProtocolError(f"a compaction for block {index}, which is not one")
+
+    def _fragment(self, index: int, fragment: str) -> Iterable[StreamEvent]:
+        if index not in self._calls:
+            raise ProtocolError(f"arguments for block {index}, which is not a call")
+        if not fragment:
+            return NOTHING
+        self._inputs.pop(index, None)
+        return (ToolInputDelta(self._calls[index], self._halves.joined(index, fragment)),)
 
     def _start(self, index: int, block: dict[str, Any]) -> Iterable[StreamEvent]:
         self._last_index = max(index, self._last_index)
