@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from weakref import ref
 
-import anyio
 from msgspec.structs import force_setattr
 
+from midstream.concurrency import Bell
 from midstream.errors import EventsGone
 from midstream.events import Delta, RunEvent, TextDelta, ThinkingDelta, ToolInputDelta
 
@@ -53,7 +53,7 @@ class Feed:
         """No more events: readers end once they have read what is left."""
         self.closed = True
         for reader in self._held():
-            reader.wake()
+            reader.news.ring()
 
     def reader(self, after: int = 0) -> "FeedReader":
         """A reader of every event whose number is greater than `after`.
@@ -89,7 +89,7 @@ class FeedReader(AsyncIterator["RunEvent"]):
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self._pending: deque[RunEvent | Window] = deque()
-        self._waiting: anyio.Event | None = None
+        self.news = Bell()
         self._closed = False
 
     def push(self, event: RunEvent) -> None:
@@ -97,8 +97,7 @@ class FeedReader(AsyncIterator["RunEvent"]):
             self._join(event)  # type: ignore[arg-type]  # the set names the members of Delta
         else:
             self._pending.append(event)
-        if self._waiting:
-            self.wake()
+        self.news.ring()
 
     def _join(self, delta: Delta) -> None:
         window = self._pending[-1] if self._pending else None
@@ -111,11 +110,6 @@ class FeedReader(AsyncIterator["RunEvent"]):
         joined.add(delta)
         window[place] = joined
 
-    def wake(self) -> None:
-        if self._waiting:
-            self._waiting.set()
-            self._waiting = None
-
     def __aiter__(self) -> "FeedReader":
         return self
 
@@ -124,8 +118,7 @@ class FeedReader(AsyncIterator["RunEvent"]):
             if self._feed.closed or self._closed:
                 self.close()
                 raise StopAsyncIteration
-            self._waiting = self._waiting or anyio.Event()
-            await self._waiting.wait()
+            await self.news.wait()
         first = self._pending[0]
         if not isinstance(first, Window):
             self._pending.popleft()
@@ -145,7 +138,7 @@ class FeedReader(AsyncIterator["RunEvent"]):
         self._closed = True
         self._pending.clear()
         self._feed.forget(self)
-        self.wake()
+        self.news.ring()
 
 
 class Window(dict[object, "Joined"]):

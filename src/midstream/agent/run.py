@@ -91,8 +91,8 @@ class Run(AsyncIterator[RunEvent]):
 
     # -- its events ----------------------------------------------------------------------------
 
-    def __aiter__(self) -> "Run":
-        return self
+    def __aiter__(self) -> AsyncIterator[RunEvent]:
+        return self._reader or self  # its reader at once: one coroutine less for each event
 
     async def __anext__(self) -> RunEvent:
         if self._reader is None:
