@@ -48,11 +48,11 @@ async def look() -> str:
 
 
 async def queueing(run: Run, *words: Any) -> list[Any]:
-    """The events of a run, in which words are queued once it has begun to answer."""
+    """The events of a run, in which words are queued while its first answer is asked for."""
     events: list[Any] = []
     async with run:
         async for event in run:
-            if isinstance(event, TextDelta) and not any(isinstance(e, TextDelta) for e in events):
+            if isinstance(event, TurnStarted) and event.turn == 1:
                 for each in words:
                     run.queue(each)
             events.append(event)

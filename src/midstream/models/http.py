@@ -1,40 +1,34 @@
 """A model behind HTTP. The only room that opens a connection to a provider."""
 
+import os
 import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Literal
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import anyio
 import httpx2
 import msgspec
-import truststore
 
-from midstream.errors import (
-    ConfigurationError,
-    MidstreamError,
-    ProtocolError,
-    StreamInterrupted,
-    StreamStalled,
-)
+from midstream.concurrency import asyncio_loop
+from midstream.errors import ConfigurationError, MidstreamError, ProtocolError, StreamStalled
 from midstream.messages import ModelRequest
 from midstream.models.model import Batch, Patience
-from midstream.providers.provider import Decoder, HttpRequest, Provider
+from midstream.models.reply import Reply, named
+from midstream.providers.provider import HttpRequest, Provider
 from midstream.providers.refusals import refusal_in_stream
 from midstream.secrets.names import address, in_url
 from midstream.secrets.secrets import Secrets
-from midstream.stream import ResponseEnded, StreamEvent
 from midstream.wire.json import clean, is_object
-from midstream.wire.sse import SseDecoder
 
 LONGEST_ERROR_BODY = 1 << 20
-# After the wire's last event only the end of the body is due. Waiting for it lets the next turn use
-# the same connection; a server that never sends it is not waited for.
-LAST_BYTES_S = 0.1
 # What servers say of an address that they do not know; of a model they say more.
 NOWHERE = re.compile(r"(?:404 )?(?:page )?not found\.?$|a web page|HTTP status", re.IGNORECASE)
 NOT_STREAMS = ("application/json", "text/html")
+LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 class HttpModel:
@@ -77,19 +71,45 @@ class HttpModel:
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator["HttpConnection"]:
         patience, base_url = self._patience, self._base_url
+        verify: ssl.SSLContext | Literal[False] = False  # without TLS there is none to check
+        if base_url.startswith("https:"):
+            verify = system_certificates()
+        trust_env = urlsplit(base_url).hostname not in LOCAL
         try:
             client = httpx2.AsyncClient(
                 base_url=base_url,
                 timeout=httpx2.Timeout(patience.byte_timeout, connect=patience.connect_timeout),
-                # The system's certificates; building httpx2's default costs a hundred times more.
-                verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-                trust_env=urlsplit(base_url).hostname not in ("127.0.0.1", "localhost", "::1"),
-                transport=self._transport,
+                verify=verify,
+                trust_env=trust_env,
+                transport=self._transport or own_transport(verify, trust_env),
             )
         except (ValueError, ImportError) as error:
             raise ConfigurationError(f"the environment's proxy cannot be used: {error}") from error
         async with client:
             yield HttpConnection(client, self._provider, patience, self.key_variable)
+
+
+def system_certificates() -> ssl.SSLContext:
+    """The system's; building httpx2's default costs a hundred times more."""
+    import truststore
+
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def own_transport(
+    verify: ssl.SSLContext | Literal[False], trust_env: bool
+) -> httpx2.AsyncBaseTransport | None:
+    """Ours, which reads streams at half the price; None where httpx2's is needed or wanted.
+
+    It is needed on trio and where the environment names a proxy.
+    """
+    if os.environ.get("MIDSTREAM_TRANSPORT") == "httpx2":
+        return None
+    if asyncio_loop() is None or (trust_env and getproxies()):
+        return None
+    from midstream.models.http1_transport import Http1Transport
+
+    return Http1Transport(verify or None)
 
 
 class HttpConnection:
@@ -119,10 +139,14 @@ class HttpConnection:
         try:
             async with self._open(question) as response:
                 await self._check(response)
-                async with aclosing(response.aiter_raw()) as chunks:
-                    reply = Reply(chunks, self._provider.decoder(), self._patience)
-                    yield reply
-                    await reply.finish()
+                with anyio.CancelScope() as scope:
+                    async with aclosing(response.aiter_raw()) as chunks:
+                        reply = Reply(chunks, self._provider.decoder(), self._patience, scope)
+                        yield reply
+                        await reply.finish()
+                if scope.cancelled_caught:
+                    limit = f"{self._patience.event_timeout:g} s"
+                    raise StreamStalled(f"no event for {limit}, only signs of life")
         except MidstreamError as error:  # also of who reads it: servers quote the key they refuse
             error.args = tuple(self._secrets.strings(list(error.args)))
             raise
@@ -134,8 +158,11 @@ class HttpConnection:
         )
         response = None
         where = f" to {address(str(self._client.base_url))}"
-        with anyio.move_on_after(self._patience.event_timeout), trouble_named(where):
-            response = await self._client.send(sent, stream=True)
+        with anyio.move_on_after(self._patience.event_timeout):
+            try:
+                response = await self._client.send(sent, stream=True)
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                raise named(error, where) from error
         if response is None:
             raise StreamStalled(f"no answer within {self._patience.event_timeout:g} s")
         try:
@@ -183,99 +210,7 @@ class HttpConnection:
         return bytes(body)
 
 
-class Reply(AsyncIterator[Batch]):
-    """A response's events, in the batches in which they arrived."""
-
-    def __init__(self, chunks: AsyncGenerator[bytes], decoder: Decoder, patience: Patience) -> None:
-        self._chunks = chunks
-        self._records = SseDecoder(patience.max_record)
-        self._decoder = decoder
-        self._patience = patience
-        self._deadline = anyio.current_time() + patience.event_timeout
-        self._size = 0
-        self._ended = False
-        self._trouble: MidstreamError | None = None
-
-    async def __anext__(self) -> Batch:
-        while not self._ended:
-            # Trouble waits until what came before it has been handed out, so that how the network
-            # cut the stream makes no difference.
-            if self._trouble:
-                raise self._trouble
-            chunk = await self._read()
-            self._ended = not chunk
-            if events := self._decode(chunk):
-                self._deadline = anyio.current_time() + self._patience.event_timeout
-                return events
-        if self._trouble:
-            raise self._trouble
-        raise StopAsyncIteration
-
-    async def finish(self) -> None:
-        """Read what follows the last event, if it comes at once."""
-        if self._ended:
-            with anyio.move_on_after(LAST_BYTES_S):
-                try:
-                    async for _ in self._chunks:
-                        pass
-                except httpx2.TransportError:
-                    pass  # the answer is whole; how the connection ends is no matter
-
-    async def _read(self) -> bytes:
-        with anyio.CancelScope() as scope, trouble_named():
-            scope.deadline = self._deadline
-            chunk = await anext(self._chunks, b"")
-            self._size += len(chunk)
-            if self._size > self._patience.max_response:
-                raise ProtocolError(
-                    f"the response is larger than {self._patience.max_response:,} bytes"
-                )
-            return chunk
-        raise StreamStalled(f"no event for {self._patience.event_timeout:g} s, only signs of life")
-
-    def _decode(self, chunk: bytes) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
-        try:
-            for record in self._records.feed(chunk):
-                events += self._decoder.feed(record)
-                if events and isinstance(events[-1], ResponseEnded):
-                    self._ended = True
-                    return events
-            if not chunk:
-                if rest := self._records.rest():
-                    events += self._decoder.feed(rest)
-                events += self._decoder.end()
-        except MidstreamError as error:
-            self._trouble = error
-        return events
-
-
 class ErrorBody(msgspec.Struct):
     """A JSON answer with status 200 that is an error all the same."""
 
     error: object
-
-
-@contextmanager
-def trouble_named(where: str = "") -> Generator[None]:
-    """Let what the HTTP client raises leave under our names."""
-    try:
-        yield
-    except httpx2.TimeoutException as error:
-        raise StreamStalled(f"no byte came in time ({type(error).__name__})") from error
-    except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
-        raise ConfigurationError(f"the request cannot be sent: {error}") from error
-    except httpx2.TransportError as error:
-        words = str(error) or type(error).__name__
-        if isinstance(error, httpx2.ConnectError) and is_tls(error):
-            raise ConfigurationError(f"no secure connection{where}: {words}") from error
-        raise StreamInterrupted(f"the connection{where} failed: {words}") from error
-
-
-def is_tls(error: BaseException | None) -> bool:
-    """Whether certificates or versions do not fit, which asking again does not change."""
-    while error:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
