@@ -85,9 +85,7 @@ class Http1Connection(asyncio.Protocol):
         """Be done with the request. Returns whether the connection can take another one."""
         decoder, self._decoder = self._decoder, None
         self._parts, self._unread = [], 0
-        if self._watch:
-            self._watch.cancel()
-            self._watch = None
+        self._rest()
         whole = decoder is not None and decoder.ended and decoder.reusable
         if not whole or self._trouble or self._transport.get_write_buffer_size():
             self.abort()
@@ -97,7 +95,14 @@ class Http1Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once, whatever is under way."""
         self.closed = True
+        self._rest()
         self._transport.abort()
+
+    def _rest(self) -> None:
+        """Keep no watch: its timer would hold the connection for as long as it runs."""
+        if self._watch:
+            self._watch.cancel()
+            self._watch = None
 
     # -- waiting -------------------------------------------------------------------------------
 
@@ -156,6 +161,7 @@ class Http1Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        self._rest()
         if self._decoder and not self._decoder.ended and not self._trouble:
             if exc:
                 self._trouble = httpx2.ReadError(str(exc))

@@ -8,11 +8,12 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from ipaddress import ip_address
 from typing import Any
 
 import anyio
 import httpx2
-from aiohappyeyeballs import start_connection
+from aiohappyeyeballs import AddrInfoType, start_connection
 
 from midstream.models.http1_connection import Http1Connection
 from midstream.wire.http1 import request_head
@@ -93,16 +94,15 @@ class Http1Transport(httpx2.AsyncBaseTransport):
         return None
 
     async def _connect(self, origin: Origin, patience: float | None) -> Http1Connection:
-        scheme, host, port = origin
-        loop = asyncio.get_running_loop()
+        scheme, host, _ = origin
         tls: dict[str, Any] = {}
         if scheme == "https":
             tls = {"ssl": self._verify, "server_hostname": host}
         try:
             with anyio.fail_after(patience):
                 # asyncio's own way to try several addresses at once leaks sockets when cancelled.
-                addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                plain = await start_connection(addresses, happy_eyeballs_delay=0.25)
+                plain = await start_connection(await addresses(origin), happy_eyeballs_delay=0.25)
+                loop = asyncio.get_running_loop()
                 _, connection = await loop.create_connection(Http1Connection, sock=plain, **tls)
                 return connection
         except TimeoutError as error:
@@ -140,3 +140,14 @@ def origin_of(url: httpx2.URL) -> Origin:
     if url.scheme not in ("http", "https"):
         raise httpx2.UnsupportedProtocol(f"no way to ask a {url.scheme!r} address")
     return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
+
+
+async def addresses(origin: Origin) -> list[AddrInfoType]:
+    """Where it can be reached; raises OSError if it has no address."""
+    _, host, port = origin
+    try:
+        family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+    except ValueError:  # a name; it is asked for in a thread
+        loop = asyncio.get_running_loop()
+        return [*await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
