@@ -1,4 +1,4 @@
-"""How many instructions a delta takes, from the HTTP client to the reader of a run; more is an error.
+"""How many instructions a delta takes, from the HTTP client to a run's reader; more is an error.
 
     python bench/guard.py [--record]                    (needs valgrind)
 

@@ -7,6 +7,7 @@ import traceback
 from importlib import import_module
 
 from midstream import __version__
+from midstream.cli.statuses import BAD_CONFIGURATION, CANCELLED, FAILED, WRONG_USAGE
 
 COMMANDS = {
     "bench": "midstream.cli.bench",
@@ -20,7 +21,6 @@ COMMANDS = {
 }
 # A word that will name a command: taken for a question, it would be sent and paid for.
 RESERVED = frozenset({"serve"})
-FAILED, WRONG_USAGE, BAD_CONFIGURATION, CANCELLED = 1, 2, 4, 130
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import click
 from midstream import __version__
 from midstream.cli.ask import Ask, default_model, tell_of_the_folders, valid
 from midstream.cli.bill import agree, bill
-from midstream.cli.leaving import CANCELLED, leaving
+from midstream.cli.leaving import leaving
 from midstream.cli.load import load_model
 from midstream.cli.loading import with_progress
 from midstream.cli.measuring import (
@@ -21,9 +21,9 @@ from midstream.cli.measuring import (
     keep_draft,
     look_up,
 )
-from midstream.cli.play import BAD_CONFIGURATION, FAILED, PIPE_CLOSED, not_let_in
 from midstream.cli.progress import Progress
 from midstream.cli.sessions import write_new
+from midstream.cli.statuses import BAD_CONFIGURATION, CANCELLED, FAILED, PIPE_CLOSED, not_let_in
 from midstream.cli.writing import write_out
 from midstream.faces.bench.picture import svg
 from midstream.faces.bench.summary import Report, errors, summary

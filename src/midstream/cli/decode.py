@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from midstream.cli.statuses import CANCELLED, PIPE_CLOSED
 from midstream.cli.writing import write_out
 from midstream.errors import ConfigurationError
 from midstream.faces.explained import Page, as_json
@@ -29,7 +30,7 @@ DIALECTS = {
 }
 # Whose answers these are, in a recording.
 PATHS = {"/v1/messages": "anthropic", "/responses": "openai", "/chat/completions": "openai-chat"}
-WHOLE, NOT_WHOLE, CANCELLED, PIPE_CLOSED = 0, 1, 130, 141
+WHOLE, NOT_WHOLE = 0, 1
 CHUNK = 1 << 16
 WIDTH = 100  # where there is no terminal to ask, nor COLUMNS
 EPILOG = """\b

@@ -12,10 +12,11 @@ from threading import Thread
 from time import sleep
 from typing import TYPE_CHECKING, NoReturn
 
+from midstream.cli.statuses import CANCELLED
+
 if TYPE_CHECKING:
     from midstream.tools.processes import Processes
 
-CANCELLED = 130
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 MAIN = threading.main_thread()
 HINT_S = 0.5  # after a signal; a run that settles sooner needs no words

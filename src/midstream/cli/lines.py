@@ -10,10 +10,11 @@ import anyio
 
 from midstream.agent.run import Run
 from midstream.cli.grants import kit
-from midstream.cli.leaving import CANCELLED, Signals, leaving
+from midstream.cli.leaving import Signals, leaving
 from midstream.cli.play import Question, Screen, face, show_events
 from midstream.cli.setup import setup
 from midstream.cli.slash import Slash
+from midstream.cli.statuses import CANCELLED
 from midstream.cli.writing import write_all
 from midstream.faces.plain import printable
 from midstream.faces.terminal.setup import Setup

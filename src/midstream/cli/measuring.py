@@ -12,7 +12,7 @@ from msgspec import Struct
 from midstream.agent.agent import Agent
 from midstream.agent.run import Run
 from midstream.cli.leaving import Signals
-from midstream.cli.play import not_let_in
+from midstream.cli.statuses import not_let_in
 from midstream.concurrency import task_group
 from midstream.events import Retrying, RunEvent
 from midstream.faces.bench.samples import Meter, Sample

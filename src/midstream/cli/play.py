@@ -15,27 +15,17 @@ from midstream.agent.agent import Agent
 from midstream.agent.run import Run
 from midstream.cli.approval import Questions
 from midstream.cli.grants import Grants, Kit, kit
-from midstream.cli.leaving import CANCELLED, Signals, leaving
+from midstream.cli.leaving import Signals, leaving
 from midstream.cli.load import load_model
 from midstream.cli.loading import with_progress
+from midstream.cli.statuses import CANCELLED, FAILED, PIPE_CLOSED, status
 from midstream.cli.writing import write_all
 from midstream.concurrency import in_thread
-from midstream.events import ApprovalRequested, RunEnded, RunError, RunEvent
-from midstream.faces.plain import NOTHING, Face, JsonAtEnd, JsonLines, Piece, PlainText
+from midstream.events import ApprovalRequested, RunEvent
+from midstream.faces.plain import Face, JsonAtEnd, JsonLines, Piece, PlainText
 from midstream.journal.session import Session
 
-EXIT = {
-    "completed": 0,
-    "failed": 1,
-    "max_turns": 3,
-    "max_tokens": 3,
-    "max_cost": 3,
-    "refusal": 3,
-    "cancelled": CANCELLED,
-}
-FAILED, BAD_CONFIGURATION, PIPE_CLOSED = 1, 4, 141
 PAUSE_S = 1.0  # after which text that streams stands still
-NOT_LET_IN = ("authentication_error", "configuration_error")
 
 
 class Question(Struct, frozen=True):
@@ -166,17 +156,8 @@ async def show_events(run: Run, face: Face, screen: Screen) -> None:
 
 
 async def next_event(run: Run, face: Face, screen: Screen) -> RunEvent:
-    while True:
+    while face.holds:  # what is held comes when the text stands still
         with anyio.move_on_after(PAUSE_S):
             return await anext(run)
-        if (late := face.pause()) != NOTHING:
-            await in_thread(partial(screen.write, [late]))
-
-
-def status(ended: RunEnded) -> int:
-    return BAD_CONFIGURATION if not_let_in(ended.error) else EXIT[ended.outcome]
-
-
-def not_let_in(error: RunError | None) -> bool:
-    """Whether it is a matter of the key, or of how the program is set up."""
-    return bool(error and (error.type in NOT_LET_IN or error.status == 401))
+        await in_thread(partial(screen.write, [face.pause()]))
+    return await anext(run)

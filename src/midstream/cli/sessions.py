@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from midstream.cli.going_on import the_one
+from midstream.cli.statuses import PIPE_CLOSED
 from midstream.errors import SessionError
 from midstream.faces.plain import json_line, printable
 from midstream.faces.transcript import markdown, plain
@@ -18,7 +19,7 @@ from midstream.journal.session import Session
 from midstream.journal.store import Journal, this_folder
 
 SHORT_ID = 8
-IN_USE, PIPE_CLOSED = 1, 141
+IN_USE = 1
 
 
 class Sessions(click.Group):

@@ -10,11 +10,12 @@ import anyio
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input, create_input
 
-from midstream.cli.leaving import CANCELLED, Signals
+from midstream.cli.leaving import Signals
 from midstream.cli.output import caught
 from midstream.cli.play import Question
 from midstream.cli.raw import Lent
 from midstream.cli.slash import ABOUT, Slash
+from midstream.cli.statuses import CANCELLED
 from midstream.faces.terminal.completing import WordsAndFiles
 from midstream.faces.terminal.conversation import Conversation
 from midstream.faces.terminal.desk import Desk

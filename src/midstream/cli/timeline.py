@@ -8,7 +8,8 @@ from datetime import datetime
 import click
 
 from midstream.cli.going_on import LISTED, the_one
-from midstream.cli.sessions import PIPE_CLOSED, write_new
+from midstream.cli.sessions import write_new
+from midstream.cli.statuses import PIPE_CLOSED
 from midstream.cli.writing import write_out
 from midstream.faces.plain import json_line
 from midstream.faces.timeline import lines

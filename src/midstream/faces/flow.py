@@ -29,6 +29,10 @@ class Flow:
         self._held.append(line)
         return "" if self._open and self._flows else self._settle()
 
+    @property
+    def holds(self) -> bool:
+        return bool(self._held)
+
     def pause(self) -> str:
         """The text stands still: what is held need not wait."""
         self._flows = False

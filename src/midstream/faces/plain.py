@@ -79,6 +79,11 @@ NOTHING = Piece()
 
 
 class Face(Protocol):
+    @property
+    def holds(self) -> bool:
+        """Something waits for its place."""
+        return False
+
     def show(self, event: RunEvent) -> Piece: ...
 
     def pause(self) -> Piece:
@@ -173,6 +178,10 @@ class PlainText(Face):
                 return self._at_once(self._line(event))
             case _:
                 return self._at_once(self._line(event), whole=isinstance(event, ApprovalRequested))
+
+    @property
+    def holds(self) -> bool:
+        return self._flow.holds
 
     def pause(self) -> Piece:
         return Piece(self._flow.pause())

@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 import httpx2
-from aiohappyeyeballs import AddrInfoType, start_connection
+from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 
 from midstream.models.http1_connection import Http1Connection
 from midstream.wire.http1 import request_head
@@ -142,7 +142,7 @@ def origin_of(url: httpx2.URL) -> Origin:
     return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
 
 
-async def addresses(origin: Origin) -> list[AddrInfoType]:
+async def addresses(origin: Origin) -> list[Any]:
     """Where it can be reached; raises OSError if it has no address."""
     _, host, port = origin
     try:
