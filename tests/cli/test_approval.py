@@ -204,11 +204,23 @@ def test_always_for_a_beginning_is_for_commands_that_begin_so(
     with conversation(tmp_path, simulator, *replies) as (terminal, sim):
         terminal.read_until("a always, p always “git status …”, n no, or say why not: ")
         terminal.type("p\n")
-        terminal.read_until("allow run? y once, a always, n no, or say why not: ")
+        terminal.read_until("p always exactly “git status; rm x”, n no, or say why not: ")
         terminal.type("no\n")
         terminal.read_until("tokens/s")
     assert told(sim, 1) == ["ran 'git status'"]
     assert told(sim, 2) == ["ran 'git status -s'", "Not run: the user said no."]
+
+
+def test_always_for_a_command_as_it_is_is_for_no_other(tmp_path: Path, simulator: Start) -> None:
+    replies = (runs("make test"), runs("make test", "make test '--eval=$(shell x)'"))
+    with conversation(tmp_path, simulator, *replies) as (terminal, sim):
+        terminal.read_until("a always, p always exactly “make test”, n no, or say why not: ")
+        terminal.type("p\n")
+        terminal.read_until("p always exactly “make test '--eval=$(shell x)'”")
+        terminal.type("no\n")
+        terminal.read_until("tokens/s")
+    assert told(sim, 1) == ["ran 'make test'"]
+    assert told(sim, 2) == ["ran 'make test'", "Not run: the user said no."]
 
 
 def test_words_are_a_no_that_the_model_is_told(tmp_path: Path, simulator: Start) -> None:
@@ -257,14 +269,14 @@ def test_what_was_not_shown_is_shown_to_who_asks(tmp_path: Path, simulator: Star
 def test_a_letter_that_stands_for_nothing_is_asked_about_again(
     tmp_path: Path, simulator: Start
 ) -> None:
-    with conversation(tmp_path, simulator, runs("sudo ls")) as (terminal, sim):
+    with conversation(tmp_path, simulator, runs("ls\nls")) as (terminal, sim):
         for times, letter in enumerate("upk"):  # p is not offered here
             terminal.read_until(ASKED, times=times + 1)
             terminal.type(f"{letter}\n")
         terminal.read_until(ASKED, times=4)
         terminal.type("y\n")
         terminal.read_until("tokens/s")
-    assert told(sim, 1) == ["ran 'sudo ls'"]
+    assert told(sim, 1) == [r"ran 'ls\nls'"]
 
 
 def test_nobody_is_asked_about_what_was_not_shown_whole(tmp_path: Path, simulator: Start) -> None:

@@ -61,6 +61,22 @@ def test_commands_that_begin_alike_are_allowed_for_good(tmp_path: Path, simulato
     assert "the user said no" in result_of(sim.requests[3])
 
 
+def test_a_command_is_allowed_for_good_as_it_is(tmp_path: Path, simulator: Start) -> None:
+    (tmp_path / "Makefile").write_text("test:\n\t@echo tested\n")
+    commands = ("make test", "make test", "make test '--eval=$(shell touch ran)'")
+    calls = [Reply([call("run_command", command=each)]) for each in commands]
+    sim = simulator([*calls, Reply([say("As you like.")])])
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Test it.")
+        tmux.wait_for("p always exactly “make test” ·")
+        tmux.press("p", "Enter")
+        tmux.wait_for("    make test '--eval=$(shell touch ran)'\n  y yes")
+        tmux.press("n", "Enter")
+        tmux.wait_for("As you like.")
+    assert "tested" in result_of(sim.requests[2])
+    assert not (tmp_path / "ran").exists()
+
+
 def test_words_are_a_no_that_says_what_to_do_instead(tmp_path: Path, simulator: Start) -> None:
     sim = simulator([Reply([call("pay", amount=5)]), Reply([say("As you like.")])])
     with talk(tmp_path, sim) as tmux:

@@ -145,6 +145,8 @@ def test_what_is_not_allowed_is_not_run_and_it_is_said_once_what_would_allow_it(
 def test_how_such_commands_would_be_allowed_is_said_too(folder: Folder) -> None:
     done = folder(calls=runs("git status -s"))
     assert "--allow 'run_command:git status' what begins so" in done.stderr
+    done = folder(calls=runs("make test"))
+    assert "--allow 'run_command=make test' this command alone" in done.stderr
 
 
 def test_a_rule_allows_what_it_says_and_nothing_else(folder: Folder) -> None:

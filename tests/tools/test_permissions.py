@@ -98,6 +98,40 @@ def test_a_prefix_allows_nothing_that_could_be_more(command: str) -> None:
     assert decided(Permissions(["run_command:git status"]), command=command) is ASK
 
 
+@pytest.mark.parametrize("command", ["make test", " make test\n"])
+def test_a_command_that_is_allowed_as_it_is_runs_as_it_is(command: str) -> None:
+    assert decided(Permissions(["run_command=make test"]), command=command) is ALLOWED
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["make test '--eval=$(shell x)'", "make test x", "make", "make  test", "make test; x",
+      "maketest", "make test\u00a0", "make test\\", "make test &"],
+)  # fmt: skip
+def test_and_nothing_else_does(command: str) -> None:
+    assert decided(Permissions(["run_command=make test"]), command=command) is ASK
+
+
+def test_what_is_allowed_as_it_is_may_be_any_line() -> None:
+    command = "cd a && make 'x*' > log; echo $? *"
+    rules = Permissions([f"run_command={command}"])
+    assert decided(rules, command=command) is ALLOWED
+    assert decided(rules, command=f"{command} x") is ASK
+
+
+@pytest.mark.parametrize("command", ["git push", "git push -f", "ls; git push", "sh -c 'git push'"])
+def test_a_command_that_is_denied_as_it_is_is_seen_as_its_beginning_would_be(command: str) -> None:
+    rules = Permissions(["run_command"], ["run_command=git push"])
+    assert decided(rules, command=command) is DENIED
+    assert decided(rules, command="git pull") is ALLOWED
+
+
+def test_a_line_that_is_denied_as_it_is_is_denied() -> None:
+    rules = Permissions(["run_command"], ["run_command=a | b"])
+    assert decided(rules, command="a | b") is DENIED
+    assert decided(rules, command="a") is ALLOWED
+
+
 @pytest.mark.parametrize(
     "command",
     ["rm x", "ls; rm x", "ls && /bin/rm x", "echo $(rm x)", "sh -c 'rm x'", "sudo rm x", "r\\m x"],
@@ -130,10 +164,21 @@ def test_every_command_gets_a_verdict(one: str, other: str) -> None:
 # -- how rules are spelled ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["run_command", "run_command:git status", "mcp.server-x:a:b c"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run_command",
+        "run_command:git status",
+        "mcp.server-x:a:b c",
+        "run_command=make test",
+        "a=b:c",
+        "a:b c=d",
+    ],
+)
 def test_a_rule_is_read_as_it_is_spelled(text: str) -> None:
     assert str(Rule.read(f" {text} ")) == text
     assert Rule.read("a: b c ") == Rule("a", "b c")
+    assert Rule.read("a = b:c ") == Rule("a", "b:c", exact=True)
 
 
 WRONG = [
@@ -143,6 +188,8 @@ WRONG = [
     ("run command", "is no rule"),
     ("run_command:", "run_command alone is every call"),
     ("run_command: ", "run_command alone is every call"),
+    ("run_command=", "run_command alone is every call"),
+    ("=make", "is no rule"),
     ("run_command:git *", "leave out the *"),
     ("run_command:git status:*", "leave out the *"),
     ("run_command:git status; rm", "one plain command"),

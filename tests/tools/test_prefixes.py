@@ -1,71 +1,100 @@
-"""Which beginning of a command is offered, and when none is."""
+"""What is offered to be allowed for good: how a command begins, or the command as it is."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from midstream.tools.permissions import Rule
-from midstream.tools.prefixes import prefix_of
+from midstream.tools.prefixes import HARMLESS, OF_GIT, in_words, offered, prefix_of
 
-OFFERED = [
+BEGINNINGS = [
     ("ls -la", "ls"),
     ("cat notes.txt", "cat"),
-    ("pytest -x tests", "pytest"),
-    ("./build.sh --fast", "./build.sh"),
+    ("'grep' -rn x .", "grep"),
     ("git status -s", "git status"),
-    ("/usr/bin/git status", "/usr/bin/git status"),
-    ("git add .", "git add"),
-    ("npm run build", "npm run"),
-    ("cargo test --all", "cargo test"),
-    ("make test", "make test"),
-    ("python -m pytest -x", "python -m pytest"),
-    ("python3.11 -m http.server", "python3.11 -m http.server"),
-    ("python build.py --fast", "python build.py"),
-    ("uv run pytest -x", "uv run pytest"),
-    ("uv run python -m pytest -x", "uv run python -m pytest"),
-    ("poetry run git status -s", "poetry run git status"),
-    ("npx prettier --check .", "npx prettier"),
+    ("git  ls-files 'a b'", "git ls-files"),
 ]
-NOTHING = [
-    "", "git status; rm -rf ~", "git status $(x)", "git status\nrm x", "A=b git status",
-    "sh", "sh -c 'rm x'", "bash x.sh", "/bin/sh x", "sudo ls", "env A=b ls", "xargs ls",
-    "nohup ls", "timeout 5 ls", "eval ls", "exec ls", ". x", "source x", "find . -name x",
-    "python", "python -c x", "python - x", "python -m timeit x", "python3 -Ic x", "node -e x",
-    "perl -e x", "node --eval=x", "awk x", "sed x", "curl http://x", "ssh x", "rm x", "tee x",
-    "docker run x", "git", "git -c a=b status", "git -C x status", "git config a b",
-    "git rebase -x a", "git submodule foreach x", "cargo install x", "npm install x", "npm exec",
-    "go run x", "pip install x", "uv run", "uv run sh -c x", "uv run --with x pytest",
-    "uv run python -c x", "uv run uv run sudo x", "npx", "npx sudo x", "-x", "'a b' c", "'a\nb' c",
-    "python 'a\nb'", "git log --output=x", "git diff --output=x", "git show --output=x",
-    "git fetch --upload-pack=x", "git push --exec=x", "git clone -u x y", "git archive -o x",
-    "git hook run x", "git init --template=x", "npm x y", "npm init y", "npm explore x -- y",
-    "go build -toolexec=x", "go vet -vettool=x", "taskset 1 x", "systemd-run x", "nsenter x",
-    "coverage run x", "sort -o x", "sort --compress-program=x", "split --filter=x", "psql",
-    "sqlite3 x", "julia -e x", "R -e x", "tclsh x", "cmake -P x", "conda run x", "dig x.example",
-    "test -v 'a[$(x)]'", "printf -v 'a[$(x)]' b", "read 'a[$(x)]'",
-    "mapfile -C x a", "enable -f x y",
+# Behind each of these words can follow that run a program, write a file or reach another machine.
+AS_IT_IS = [
+    "make test", "npm test", "npm run build", "cargo test --all", "gcc -O2 a.c", "setpriv ls",
+    "shuf -n 1 a", "uniq a", "sort a", "git reflog", "git shortlog", "git diff-tree HEAD",
+    "git stash list", "git stash show", "git log", "git diff", "git show", "git blame a",
+    "git rev-list HEAD", "git grep x", "git branch", "git remote", "git fetch", "git add .",
+    "go test ./...", "go vet", "fdfind x", "find . -name x", "rg x", "pytest -x", "ruff check",
+    "python -m pytest -x", "python build.py", "python -c x", "uv run pytest", "npx prettier .",
+    "sh x", "bash x", "sudo ls", "env A=b ls", "xargs ls", "timeout 5 ls", "eval ls", "awk x",
+    "sed -n 1p a", "tee a", "curl http://x", "ssh x", "rm x", "tree", "file a", "diff a b",
+    "date", "hostname", "man ls", "less a", "xxd a", "jq . a", "test -v 'a[$(x)]'", "printf x",
+    "read x", "git", "git -C x status", "git -c a=b status", "git --help", "./ls", "/tmp/ls",
+    "/usr/bin/git status", "./build.sh", "-x", "'a b' c",
+    "ls; rm x", "cat $(x)", "A=b ls", "ls > x", "cd a && make test", "ls *.py | wc -l",
 ]  # fmt: skip
+NOTHING = ["", " \n", "cat <<x\ny\nx", "make\ttest", "echo \x1b[8m", "ls; \u202ex", "a;" * 300]
 
 
-@pytest.mark.parametrize(("command", "prefix"), OFFERED)
-def test_the_beginning_that_says_what_a_command_does(command: str, prefix: str) -> None:
-    assert prefix_of(command) == prefix
+@pytest.mark.parametrize(("command", "prefix"), BEGINNINGS)
+def test_a_beginning_is_offered_where_no_words_that_follow_do_harm(
+    command: str, prefix: str
+) -> None:
+    assert offered("run", {"command": command}) == Rule("run", prefix)
+    assert in_words(Rule("run", prefix)) == f"“{prefix} …”"
+
+
+@pytest.mark.parametrize("command", AS_IT_IS)
+def test_of_all_others_the_command_as_it_is_alone_is_offered(command: str) -> None:
+    rule = offered("run", {"command": f" {command}\n"})
+    assert rule == Rule("run", command, exact=True)
+    assert in_words(rule) == f"exactly “{command}”"
+    assert rule.allows("run", {"command": command})
+    assert not rule.allows("run", {"command": f"{command} x"})
+    assert not rule.allows("other", {"command": command})
 
 
 @pytest.mark.parametrize("command", NOTHING)
-def test_nothing_is_offered_that_would_allow_anything(command: str) -> None:
-    assert prefix_of(command) is None
+def test_nothing_is_offered_that_a_line_could_not_show(command: str) -> None:
+    assert offered("run", {"command": command}) is None
 
 
-WORDS = st.sampled_from(["uv", "run", "git", "python", "-m", "status", "x", "'a b'", "\\'", "npx"])
+@pytest.mark.parametrize("given", [{}, {"command": 5}, {"path": "ls"}])
+def test_nothing_is_offered_where_there_is_no_command(given: dict[str, object]) -> None:
+    assert offered("run", given) is None
+
+
+@pytest.mark.parametrize("words", ["--output=F", "-oF", "-o F", "--outp F", "F", "a F", "-x touch"])
+@pytest.mark.parametrize(
+    "beginning", [*sorted(HARMLESS), *(f"git {each}" for each in sorted(OF_GIT))]
+)
+def test_behind_what_is_offered_no_words_write_a_file(
+    beginning: str, words: str, tmp_path: Path
+) -> None:
+    if shutil.which(beginning.split()[0]) is None:
+        pytest.skip("it is not on this machine")
+    (tmp_path / "a").write_text("a\n")
+    repository = ["git", "init", "-q", os.fspath(tmp_path)]
+    subprocess.run(repository, check=True, env=os.environ | {"GIT_CONFIG_GLOBAL": os.devnull})
+    before = sorted(each.name for each in tmp_path.iterdir())
+    subprocess.run(
+        [*beginning.split(), *words.split()], cwd=tmp_path, stdin=subprocess.DEVNULL,
+        capture_output=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert sorted(each.name for each in tmp_path.iterdir()) == before
+
+
+WORDS = st.sampled_from(["ls", "cat", "git", "status", "-s", "x", "'a b'", "\\'", ";", "\n", " "])
 
 
 @given(st.lists(WORDS, max_size=12))
 def test_what_is_offered_allows_the_command_that_asked(words: list[str]) -> None:
     command = " ".join(words)
-    if prefix := prefix_of(command):
-        assert Rule("run_command", prefix).allows("run_command", {"command": command})
+    if rule := offered("run_command", {"command": command}):
+        assert rule.allows("run_command", {"command": command})
+        assert Rule.read(str(rule)) == rule
 
 
-def test_a_command_of_many_runners_is_not_followed_for_ever() -> None:
-    assert prefix_of("uv run " * 10_000) is None
+def test_a_command_without_end_is_read_at_once() -> None:
+    assert prefix_of("ls " * 1_000_000) is None

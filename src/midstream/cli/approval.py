@@ -19,7 +19,7 @@ from midstream.events import ApprovalRequested
 from midstream.faces.changes import SIGNS
 from midstream.faces.plain import LONGEST_PREVIEW, all_arguments, printable
 from midstream.tools.permissions import Rule
-from midstream.tools.prefixes import offered
+from midstream.tools.prefixes import in_words, offered
 
 
 class Size(Struct, frozen=True):
@@ -66,20 +66,20 @@ class Questions:
 
     async def _ask(self, event: ApprovalRequested, before: str) -> str:
         """Ask until an answer is understood; what was said, which is empty if nothing was."""
-        prefix = offered(event.input)
-        always = f", p always “{printable(prefix)} …”" if prefix else ""
+        narrow = offered(event.name, event.input)
+        always = f", p always {printable(in_words(narrow))}" if narrow else ""
         shown = "".join(whole(event, MOST))
         rest = ", v all of it" if shown != "".join(whole(event)) else ""
         choice = f"y once, a always{always}{rest}, n no, or say why not: "
         asked = f"  allow {printable(event.name)}? {choice}"
         forget_what_was_typed()
         await self._write(self._terminal, before + shown + asked)
-        while not self._answer(event, said := await typed_line(), prefix):
+        while not self._answer(event, said := await typed_line(), narrow):
             more = "".join(whole(event)) if said.strip() == "v" else ""
             await self._write(self._terminal, f"{more}  {choice}")
         return said
 
-    def _answer(self, event: ApprovalRequested, said: str, prefix: str | None) -> bool:
+    def _answer(self, event: ApprovalRequested, said: str, narrow: Rule | None) -> bool:
         """Whether it was understood: a letter that stands for nothing is no word, nor is Enter."""
         words = said.strip() if said else "n"  # the input has ended: nobody is there
         run = self._run
@@ -91,8 +91,8 @@ class Questions:
                     run.approve(event.id, allowed=True)
                 case "a" | "always":
                     run.allow(Rule(event.name))
-                case "p" if prefix:
-                    run.allow(Rule(event.name, prefix))
+                case "p" if narrow:
+                    run.allow(narrow)
                 case _ if len(words) < 2:
                     return False
                 case _:
@@ -105,9 +105,11 @@ class Questions:
         if event.name in self._told:
             return
         self._told.add(event.name)
-        rule, prefix = event.name, offered(event.input)
-        narrow = f", --allow {shlex.quote(f'{rule}:{prefix}')} what begins so" if prefix else ""
-        words = f"there is no terminal to ask on: --allow {rule} allows it{narrow}, --yes all"
+        rule, narrow, also = event.name, offered(event.name, event.input), ""
+        if narrow:
+            covered = "this command alone" if narrow.exact else "what begins so"
+            also = f", --allow {shlex.quote(str(narrow))} {covered}"
+        words = f"there is no terminal to ask on: --allow {rule} allows it{also}, --yes all"
         await self._write(self._beside, printable(f"midstream: {rule} was not run: {words}") + "\n")
 
     async def _write(self, file: int, text: str) -> None:

@@ -108,7 +108,7 @@ class RuleText(click.ParamType["Rule"]):
 )
 @click.option(
     "--allow", multiple=True, type=RuleText(), metavar="RULE",
-    help="Run it unasked: TOOL, TOOL:COMMAND.",
+    help="Unasked: TOOL, TOOL:START, TOOL=COMMAND.",
 )  # fmt: skip
 @click.option(
     "--deny",

@@ -116,7 +116,7 @@ def _problem(rule: Rule, tools: Mapping[str, Tool]) -> str:
         close = _meant(rule, tools)
         hint = f"; did you mean {close[0]}?" if close else ""
         return f"rule {rule}: there is no tool {rule.tool!r}{hint}"
-    if tool and rule.prefix and MEMBER not in tool.spec.input_schema.get("properties", {}):
+    if tool and rule.command and MEMBER not in tool.spec.input_schema.get("properties", {}):
         return f"rule {rule}: {rule.tool} runs no command; {rule.tool} alone is every call of it"
     return ""
 

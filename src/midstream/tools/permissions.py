@@ -11,7 +11,7 @@ from midstream.errors import ConfigurationError
 from midstream.tools.shell import plain_words, runs
 from midstream.tools.tool import Tool
 
-MEMBER = "command"  # of a call's input: what the prefix of a rule is about
+MEMBER = "command"  # of a call's input: what a rule with a command is about
 EVERYTHING = "everything"
 _NAME = re.compile(r"[\w.-]+")
 
@@ -34,62 +34,76 @@ class Verdict(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """A tool, or those of its calls whose command begins with certain words.
+    """A tool, or those of its calls whose command begins with certain words, or is a certain one.
+
+    Attributes:
+        command: the words that it begins with; nothing where the rule is about every call.
+        exact: it is the whole command, character by character.
 
     Raises:
-        ConfigurationError: the prefix is no words that a command could begin with.
+        ConfigurationError: these are no words that a command could begin with.
     """
 
     tool: str
-    prefix: str = ""
+    command: str = ""
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.tool):
-            words = "a rule is a tool, or a tool and how its command begins"
-            raise ConfigurationError(
-                f"{str(self)!r} is no rule: {words}: run_command, run_command:git status"
-            )
-        if self.prefix.rstrip().endswith("*"):
+            words = "a rule is a tool, or a tool and a command, or how that begins"
+            examples = "run_command, run_command=make test, run_command:git status"
+            raise ConfigurationError(f"{str(self)!r} is no rule: {words}: {examples}")
+        if not self.command or self.exact:
+            return
+        if self.command.rstrip().endswith("*"):
             raise ConfigurationError(f"rule {self}: leave out the *: what follows may be anything")
-        if self.prefix and plain_words(self.prefix) is None:
+        if plain_words(self.command) is None:
             raise ConfigurationError(
-                f"rule {self}: {self.prefix!r} must be the first words of one plain command"
+                f"rule {self}: {self.command!r} must be the first words of one plain command"
             )
 
     @staticmethod
     def read(text: str) -> "Rule":
-        """A rule as it is spelled: `run_command`, or `run_command:git status`.
+        """A rule as it is spelled: `run_command`, `run_command:git status`, `run_command=make x`.
 
         Raises:
             ConfigurationError: it is spelled in another way.
         """
-        tool, colon, prefix = text.strip().partition(":")
-        if colon and not prefix.strip():
+        tool, *command = re.split("([:=])", text, maxsplit=1)
+        if command and not command[1].strip():
             raise ConfigurationError(f"rule {text!r} names no command: {tool} alone is every call")
-        return Rule(tool.strip(), prefix.strip())
+        return Rule(tool.strip(), "".join(command[1:]).strip(), exact=command[:1] == ["="])
 
     def __str__(self) -> str:
-        return f"{self.tool}:{self.prefix}" if self.prefix else self.tool
+        sign = "=" if self.exact else ":"
+        return f"{self.tool}{sign}{self.command}" if self.command else self.tool
 
     def allows(self, tool: str, input: dict[str, Any]) -> bool:
         """Whether it covers a call, all that the call could run being certain."""
-        if tool != self.tool or not self.prefix:
+        if tool != self.tool or not self.command:
             return tool == self.tool
         command = input.get(MEMBER)
-        words = plain_words(command) if isinstance(command, str) else None
-        first = self.words
+        if not isinstance(command, str):
+            return False
+        if self.exact:
+            return command.strip(" \t\n") == self.command
+        words, first = plain_words(command), self.words
         return words is not None and words[: len(first)] == first
 
     def denies(self, tool: str, input: dict[str, Any]) -> bool:
         """Whether it covers a call, or may well do so."""
-        if tool != self.tool or not self.prefix:
+        if tool != self.tool or not self.command:
             return tool == self.tool
         command = input.get(MEMBER)
-        return not isinstance(command, str) or runs(command, self.words)
+        if not isinstance(command, str):
+            return True
+        if self.exact and self.allows(tool, input):
+            return True
+        return bool(self.words) and runs(command, self.words)
 
     @property
     def words(self) -> tuple[str, ...]:
-        return plain_words(self.prefix) or ()
+        return plain_words(self.command) or ()
 
 
 class Permissions:

@@ -12,7 +12,7 @@ from midstream.faces.columns import flat
 from midstream.faces.plain import UNPRINTABLE
 from midstream.faces.terminal.paint import Look, Paint, wrapped
 from midstream.tools.permissions import Rule
-from midstream.tools.prefixes import offered
+from midstream.tools.prefixes import in_words, offered
 
 MOST_LINES = 2_000  # that are shown of what is asked about, where it is asked for
 LOOKS = {"-": Look.BAD, "+": Look.GOOD, " ": Look.NAME}
@@ -26,12 +26,12 @@ class Question(Struct):
     """A call that waits.
 
     Attributes:
-        prefix: what its command begins with, if that can be allowed for good.
+        narrow: what can be allowed for good besides the tool.
         begun: the line that is being typed was begun before, so that it is no answer.
     """
 
     asked: ApprovalRequested
-    prefix: str | None
+    narrow: Rule | None
     begun: bool
 
 
@@ -86,8 +86,8 @@ class Asking:
 
     def _keys(self, question: Question, width: int) -> list[str]:
         answers = {"y": "yes", "a": f"always {flat(question.asked.name)}"}
-        if question.prefix:
-            answers["p"] = f"always “{flat(question.prefix)} …”"
+        if question.narrow:
+            answers["p"] = f"always {flat(in_words(question.narrow))}"
         answers["n"] = "no"
         listed = " · ".join(f"{key} {words}" for key, words in answers.items())
         words = f"{listed} · or what to do instead; Enter"
@@ -124,7 +124,7 @@ class Asking:
         if first is None:
             self._question = None
         elif self._question is None or self._question.asked is not first:
-            self._question = Question(first, offered(first.input), bool(typed))
+            self._question = Question(first, offered(first.name, first.input), bool(typed))
         else:
             self._question.begun = self._question.begun and bool(typed)
         return self._question
@@ -153,8 +153,8 @@ class Asking:
                 run.approve(call_id, True)
             case "a" | "always":
                 run.allow(Rule(name))
-            case "p" if question.prefix:
-                run.allow(Rule(name, question.prefix))
+            case "p" if question.narrow:
+                run.allow(question.narrow)
             case said if said in NO:
                 run.approve(call_id, False)
             case _:
