@@ -78,6 +78,76 @@ def test_who_cannot_wait_gets_the_terminal_back_at_once(tmp_path: Path, simulato
     assert pseudo.written.rstrip().endswith(b"\x1b[?25h\x1b[?2026l\x1b[?2004l")
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, "\x04"])
+def test_a_terminal_that_nobody_reads_does_not_hold_up_the_end(
+    tmp_path: Path, simulator: Start, ending: signal.Signals | str
+) -> None:
+    os.mkfifo(tmp_path / "child")
+    sim = simulator([Reply([call("child"), say("On and on.\n\n" * 30_000)])])
+    options, keys = (*known(tmp_path, sim), "--yes"), {"ANTHROPIC_API_KEY": "any"}
+    with pseudo_terminal(*options, folder=tmp_path, size=SIZE, variables=keys) as pseudo:
+        pseudo.wait_for("\n›")
+        pseudo.type("Go on.\r")
+        child = int((tmp_path / "child").read_text())
+        pseudo.wait_until_full()
+        if isinstance(ending, str):
+            pseudo.type(ending)
+        else:
+            pseudo.signal(ending)
+        assert pseudo.wait_for_end() == (0 if isinstance(ending, str) else 130)
+        assert gone(child)
+        assert pseudo.echoes
+
+
+def test_a_second_signal_ends_it_at_once_also_where_nobody_reads(
+    tmp_path: Path, simulator: Start
+) -> None:
+    os.mkfifo(tmp_path / "blocked")
+    os.mkfifo(tmp_path / "child")
+    blocks = [call("child"), call("block"), say("On and on.\n\n" * 30_000)]
+    options, keys = (
+        (*known(tmp_path, simulator([Reply(blocks)])), "--yes"),
+        {"ANTHROPIC_API_KEY": "any"},
+    )
+    with pseudo_terminal(*options, folder=tmp_path, size=SIZE, variables=keys) as pseudo:
+        pseudo.wait_for("\n›")
+        pseudo.type("Go on.\r")
+        child = int((tmp_path / "child").read_text())
+        pseudo.wait_until_full()
+        (tmp_path / "go").touch()
+        (tmp_path / "blocked").read_text()  # waits for the tool, which holds up the first
+        pseudo.signal(signal.SIGTERM)
+        pseudo.signal(signal.SIGHUP)
+        assert pseudo.wait_for_end() == 130
+        assert gone(child)
+        assert pseudo.echoes
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_window_that_is_closed_is_no_bug(tmp_path: Path, simulator: Start, deaf: bool) -> None:
+    options = known(tmp_path, simulator(slowly(Reply([say(LONG)]))))
+    keys = {"ANTHROPIC_API_KEY": "any"}
+    with pseudo_terminal(*options, folder=tmp_path, size=SIZE, variables=keys, deaf=deaf) as pseudo:
+        pseudo.wait_for("\n›")
+        pseudo.type("Go on.\r")
+        pseudo.wait_for("On and on.")
+        pseudo.close()
+        assert pseudo.wait_for_end() == 130
+    assert "On and on." in sessions(tmp_path)
+
+
+def test_a_signal_in_the_first_moment_leaves_the_terminal_as_it_was(
+    tmp_path: Path, simulator: Start
+) -> None:
+    options, keys = known(tmp_path, simulator([Reply([say("Yes.")])])), {"ANTHROPIC_API_KEY": "any"}
+    for _ in range(5):
+        with pseudo_terminal(*options, folder=tmp_path, size=SIZE, variables=keys) as pseudo:
+            pseudo.wait_for_keys()
+            pseudo.signal(signal.SIGTERM)
+            assert pseudo.wait_for_end() == 130
+            assert pseudo.echoes
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="waits for processes as Linux does")
 def test_a_terminal_that_is_closed_ends_the_program_and_settles_the_session(
     tmp_path: Path, simulator: Start

@@ -243,7 +243,7 @@ def test_what_was_put_to_sleep_wakes_up_as_it_was(tmp_path: Path, simulator: Sta
         tmux.wait_for("\n›")
         tmux.type("some words")
         tmux.wait_for("› some words")
-        tmux.press("C-z")
+        tmux.press("C-z", "C-z")  # once is enough
         tmux.wait_for("Stopped")
         assert "› some words" not in tmux.screen
         tmux.say("stty -a > modes")

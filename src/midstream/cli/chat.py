@@ -28,19 +28,18 @@ def converse(question: Question) -> int:
     status = Status(Known(question.model))
     # What is wrong with it is told before anything is drawn.
     made = setup(question, kit(question.grants))
-    with raw_keys(1) as lent:
+    with leaving() as signals, raw_keys(1) as lent:
         # xterm cuts its lines where others wrap them anew.
         screen = Screen(lent.size, reflows="XTERM_VERSION" not in os.environ)
         paint, room = lent.paint, lent.size.columns - 1
         live = ["", paint(Look.YOURS, PROMPT), paint(Look.FAINT, status.line(room))]
         lent.write(screen.frame(lent.size, banner(question, paint), live, Place(1, 2)))
         try:
-            with leaving() as signals:
-                from midstream.cli.talk import Talk  # which takes a quarter of a second
+            from midstream.cli.talk import Talk  # which takes a quarter of a second
 
-                return Talk(question, made, screen, status, lent).have(signals)
+            return Talk(question, made, screen, status, lent).have(signals)
         finally:
-            lent.write(screen.frame(lent.size, [], [], Place()))
+            lent.write_last(screen.frame(lent.size, [], [], Place()))
 
 
 def banner(question: Question, paint: Paint) -> list[str]:

@@ -156,10 +156,9 @@ def hint(words: str = "") -> None:
 
 def leave(status: int = CANCELLED) -> NoReturn:
     try:
-        for put_right in before_leaving:
+        for last in (leave_nothing, *before_leaving):
             with suppress(Exception):  # it must not keep the program from ending
-                put_right()
-        leave_nothing()
+                last()
         if status == CANCELLED:
             hint()  # the shell's prompt stands on a line of its own
     finally:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
 from midstream.cli.leaving import before_leaving
-from midstream.cli.writing import write_all
+from midstream.cli.writing import write_all, write_taken
 from midstream.faces.terminal.paint import Paint
 from midstream.faces.terminal.screen import Size
 
@@ -38,11 +38,21 @@ class Lent:
 
     def take(self) -> None:
         termios.tcsetattr(self.keys, termios.TCSANOW, self._taken)
-        self.write(PASTES)
+        write_taken(self._terminal, PASTES)
 
     def give_back(self) -> None:
-        termios.tcsetattr(self.keys, termios.TCSANOW, self._before)
-        self.write(SHOW + NO_PASTES)
+        with suppress(OSError, termios.error):  # it is gone
+            termios.tcsetattr(self.keys, termios.TCSANOW, self._before)
+            self.write_last(SHOW + NO_PASTES)
+
+    @property
+    def gone(self) -> bool:
+        """The terminal was closed."""
+        try:
+            termios.tcgetattr(self.keys)
+        except termios.error:
+            return True
+        return False
 
     @property
     def paint(self) -> Paint:
@@ -59,6 +69,11 @@ class Lent:
     def write(self, text: str) -> None:
         """Write all of it; may wait for a terminal that is slow."""
         write_all(self._terminal, text)
+
+    def write_last(self, text: str) -> None:
+        """Write what it takes: the end of the program waits for no terminal."""
+        with suppress(OSError):  # it is gone
+            write_taken(self._terminal, text)
 
     def sleep(self) -> None:
         """Give it back, and stop until the shell lets the program go on."""
@@ -82,14 +97,14 @@ def raw_keys(number: int) -> Generator[Lent]:
     """
     terminal = os.dup(number)  # that number may become another file's
     lent = Lent(os.dup(sys.stdin.fileno()), terminal)
-    lent.take()
-    before_leaving.append(lent.give_back)
     handler = signal.signal(signal.SIGCONT, lent.woken)
+    before_leaving.append(lent.give_back)  # a signal may come at any moment from here on
     try:
+        lent.take()
         yield lent
     finally:
         signal.signal(signal.SIGCONT, handler)
-        before_leaving.remove(lent.give_back)
         lent.give_back()
+        before_leaving.remove(lent.give_back)
         os.close(terminal)
         os.close(lent.keys)

@@ -12,7 +12,7 @@ from prompt_toolkit.input import Input, create_input
 
 from midstream.cli.leaving import Signals
 from midstream.cli.output import caught
-from midstream.cli.play import Question
+from midstream.cli.play import FAILED, Question
 from midstream.cli.raw import Lent
 from midstream.cli.slash import ABOUT, Slash
 from midstream.cli.statuses import CANCELLED
@@ -26,8 +26,6 @@ from midstream.faces.terminal.setup import Setup
 from midstream.faces.terminal.status import Status
 from midstream.journal.store import data_folder
 from midstream.secrets.secrets import Secrets
-
-GONE = 1  # the terminal is
 
 
 class Talk:
@@ -58,7 +56,7 @@ class Talk:
         completer = WordsAndFiles(ABOUT, slash.values, setup.folder)
         desk.editor = Editor(talk, self._history(), completer, self._keys(), painter.pressed)
         signals.first = partial(soon, talk.leave)
-        code = GONE
+        code = FAILED
         try:
             with caught(lambda line: soon(talk.printed, line)):
                 if setup.journal and setup.session.count:
@@ -67,6 +65,10 @@ class Talk:
                     talk.ask(self._question.prompt)
                 await talk.go_on()
             code = CANCELLED if signals.came else 0
+        except Exception:
+            if not lent.gone:
+                raise
+            code = CANCELLED
         finally:
             signals.over(code)
         return code

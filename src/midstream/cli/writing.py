@@ -2,6 +2,11 @@
 
 import os
 import sys
+from contextlib import suppress
+from select import select
+from time import monotonic
+
+TAKEN_S = 0.2  # how long what must not wait is offered to a terminal
 
 
 def write_all(file: int, text: str) -> None:
@@ -9,6 +14,19 @@ def write_all(file: int, text: str) -> None:
     data = text.encode(errors="replace")
     while data:
         data = data[os.write(file, data) :]
+
+
+def write_taken(file: int, text: str) -> None:
+    """Write what the file takes at once, or nearly: nobody may be reading a terminal any more."""
+    data, end = text.encode(errors="replace"), monotonic() + TAKEN_S
+    waits = os.get_blocking(file)
+    os.set_blocking(file, False)
+    try:
+        while data and select([], [file], [], max(0.0, end - monotonic()))[1]:
+            with suppress(BlockingIOError):
+                data = data[os.write(file, data) :]
+    finally:
+        os.set_blocking(file, waits)
 
 
 def write_out(text: str) -> None:

@@ -77,7 +77,10 @@ class Conversation:
             tasks.start_soon(self._painter.paint)
             tasks.start_soon(self._converse)
             tasks.start_soon(self.know_model)
-            await self.desk.editor.run()
+            try:
+                await self.desk.editor.run()
+            finally:
+                self._painter.hurry()
             tasks.cancel_scope.cancel()
         if words := self.desk.editor.text.strip():
             self.desk.view.say(f"not said: {words}", goes_on=False)

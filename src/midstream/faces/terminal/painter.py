@@ -14,6 +14,7 @@ from midstream.faces.terminal.screen import Place, Screen, Size
 
 FRAME_S = 0.05  # the shortest time between two frames, unless a key was pressed
 SETTLE_S = 0.3  # tmux tells of a size up to a quarter of a second late
+LAST_S = 2.0  # how long the end waits for a terminal that takes nothing
 TICK_S = 0.125  # between two frames while nothing changes but time
 
 
@@ -44,6 +45,8 @@ class Painter:
         self._turn = anyio.Lock()
         self._size = terminal.size  # at the last frame
         self._shows = True  # what is live
+        self._until = math.inf  # a terminal is waited for
+        self._writing = anyio.CancelScope()
 
     def changed(self) -> None:
         """Something is to be shown soon."""
@@ -75,17 +78,24 @@ class Painter:
 
         Meanwhile no frame may begin: it would be drawn, and taken for a line of the shell's.
         """
+        if not self._shows:  # it was asked for twice
+            return
+        self._shows = False
         async with self._turn:
-            self._shows = False
             await self._write()
             self._terminal.sleep()
             self._shows = True
             self.again()
 
+    def hurry(self) -> None:
+        """It is the end: wait for the terminal no longer than that may take."""
+        self._until = self._writing.deadline = anyio.current_time() + LAST_S
+
     async def end(self) -> None:
         """Leave the finished lines alone on the screen, and the cursor below them."""
         self._shows = False
-        await self._draw()
+        if not self._writing.cancelled_caught:
+            await self._draw()
 
     async def _draw(self) -> None:
         """One frame after the other: each begins where the one before has left the cursor."""
@@ -95,7 +105,8 @@ class Painter:
     async def _write(self) -> None:
         await self._settled()
         if text := self._frame():
-            with anyio.CancelScope(shield=True):  # half a frame would spoil the screen
+            # Half a frame would spoil the screen.
+            with anyio.CancelScope(deadline=self._until, shield=True) as self._writing:
                 await in_thread(partial(self._terminal.write, text))
 
     async def _settled(self) -> None:
