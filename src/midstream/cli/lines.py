@@ -44,7 +44,7 @@ def converse_in_lines(question: Question) -> int:
 class Lines:
     """The conversation. One thing goes on at a time, and commands are typed between answers."""
 
-    run: Run | None = None
+    busy = False
     colour = False
 
     def __init__(self, made: Setup, screen: Screen, signals: Signals) -> None:
@@ -116,11 +116,11 @@ class Lines:
     def start(self, command: Callable[[], Awaitable[None]]) -> None:
         self._todo.append(command)
 
-    def compact(self, words: str) -> None:
+    in_turn = start
+
+    async def compact(self, words: str) -> None:
         agent = self.setup.agent
-        self.start(
-            partial(self._answer, lambda words, session: agent.compact(session, words), words)
-        )
+        await self._answer(lambda words, session: agent.compact(session, words), words)
 
     def leave(self) -> None:
         self._left = True

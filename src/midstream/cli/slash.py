@@ -10,7 +10,6 @@ from typing import Protocol
 import click
 from msgspec.structs import replace
 
-from midstream.agent.run import Run
 from midstream.cli.going_on import the_one
 from midstream.cli.sessions import in_a_row, in_markdown, in_turns, write_new
 from midstream.cli.timeline import runs_of
@@ -62,7 +61,7 @@ class Talk(Protocol):
     setup: Setup
 
     @property
-    def run(self) -> Run | None: ...
+    def busy(self) -> bool: ...
     @property
     def width(self) -> int: ...
     @property
@@ -80,7 +79,8 @@ class Talk(Protocol):
         ...
 
     def start(self, command: Callable[[], Awaitable[None]]) -> None: ...
-    def compact(self, words: str) -> None: ...
+    def in_turn(self, command: Callable[[], Awaitable[None]]) -> None: ...
+    async def compact(self, words: str) -> None: ...
     async def know_model(self) -> None: ...
     def leave(self) -> None: ...
 
@@ -111,10 +111,11 @@ class Slash:
         elif not command:
             words = f"there is no command {name}; /help lists them"
             talk.refuse(f"{words} (a space before it says it to the model)")
-        elif command in IDLE and talk.run:
+        elif command in IDLE and talk.busy:
             talk.say(f"{name}: Esc stops the answer first")
         else:
-            talk.start(partial(self._do, command, value.strip()))
+            when = talk.in_turn if command in IDLE else talk.start
+            when(partial(self._do, command, value.strip()))
         return True
 
     async def _do(self, command: str, value: str) -> None:
@@ -186,8 +187,8 @@ class Slash:
         self._say(f"from here on: {choice.model}{thinking}")
         self.talk.start(self.talk.know_model)
 
-    def _compact(self, value: str) -> None:
-        self.talk.compact(value)
+    async def _compact(self, value: str) -> None:
+        await self.talk.compact(value)
 
     def _clear(self, value: str) -> None:
         self.talk.setup.session = self.talk.setup.new_session()

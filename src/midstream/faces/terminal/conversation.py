@@ -5,7 +5,6 @@ into the view, the painter writes frames. None waits for another: events are rea
 terminal takes its frames, and keys work whatever the agent does.
 """
 
-import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -19,6 +18,7 @@ from midstream.agent.run import Run
 from midstream.concurrency import in_thread, task_group
 from midstream.errors import MidstreamError
 from midstream.faces.terminal.desk import Desk
+from midstream.faces.terminal.jobs import Jobs
 from midstream.faces.terminal.paint import Look
 from midstream.faces.terminal.painter import Painter
 from midstream.faces.terminal.pictures import pictures
@@ -61,7 +61,7 @@ class Conversation:
         self._painter = painter
         self._clock = clock
         self._commands = commands
-        self._jobs, self._todo = anyio.create_memory_object_stream[Callable[[], Run]](math.inf)
+        self._jobs = Jobs()
         self._tasks: TaskGroup | None = None
         self._stopped_at = -TWICE_S
 
@@ -69,6 +69,11 @@ class Conversation:
     def run(self) -> Run | None:
         """The one that goes on."""
         return self.desk.run
+
+    @property
+    def busy(self) -> bool:
+        """The model answers, or is about to."""
+        return self.run is not None or bool(self._jobs.words)
 
     async def go_on(self) -> None:
         """Take keys and answer them, until `leave`."""
@@ -97,21 +102,30 @@ class Conversation:
 
     def leave(self) -> None:
         """Settle what goes on, and end."""
-        self._jobs.close()
+        self._jobs.end()
+        self.stop()
+        if self.run is None:  # else it is settled first
+            self.desk.editor.leave()
+
+    def stop(self) -> None:
+        """Stop the answer. Words that still wait for theirs come back."""
+        if words := self._jobs.unsay():
+            self.desk.editor.put("\n\n".join(words))
         if self.run:
             self.run.cancel()
 
     # -- the agent ------------------------------------------------------------------------------
 
     async def _converse(self) -> None:
-        async for begin in self._todo:
-            try:
-                if run := self._begun(begin):
-                    await self._follow(run)
-            except MidstreamError as error:
-                self.desk.view.failed(str(error))
-            self._painter.changed()
+        await self._jobs.work(self._painter.changed)
         self.desk.editor.leave()
+
+    async def _answer(self, begin: Callable[[], Run]) -> None:
+        try:
+            if run := self._begun(begin):
+                await self._follow(run)
+        except MidstreamError as error:
+            self.desk.view.failed(str(error))
 
     def _begun(self, begin: Callable[[], Run]) -> Run | None:
         try:
@@ -121,15 +135,15 @@ class Conversation:
         return None
 
     async def _follow(self, run: Run) -> None:
-        async with run:
-            self.desk.run = run
-            try:
+        try:
+            async with run:
+                self.desk.run = run
                 async for event in run:
                     self.desk.view.see(event)
                     self.desk.status.see(event)
                     self._painter.changed()
-            finally:
-                self.desk.run = None
+        finally:
+            self.desk.run = None
         if run.queued:
             self.desk.editor.put("\n\n".join(run.queued))
 
@@ -191,8 +205,7 @@ class Conversation:
         self._painter.pressed()
 
     def escape(self) -> None:
-        if self.run:
-            self.run.cancel()
+        self.stop()
 
     def ctrl_c(self) -> None:
         """Stop the turn; twice leaves. What is being typed goes first."""
@@ -200,8 +213,8 @@ class Conversation:
         self._stopped_at = self._clock()
         if twice:
             self.leave()
-        elif self.run:
-            self.run.cancel()
+        elif self.busy:
+            self.stop()
         elif self.desk.editor.text:
             self.desk.editor.buffer.reset()
             self._stopped_at = -TWICE_S
@@ -251,15 +264,18 @@ class Conversation:
     # -- what is said ---------------------------------------------------------------------------
 
     def ask(self, words: str) -> None:
-        """Say something that begins a run."""
+        """Say something that begins a run, in its turn."""
+        self._jobs.add(partial(self._ask, words), words)
+
+    async def _ask(self, words: str) -> None:
         self.desk.view.prompted(words)
         setup = self.setup
-        self._jobs.send_nowait(lambda: setup.agent.run(self._prompt(words), setup.session))
+        await self._answer(lambda: setup.agent.run(self._prompt(words), setup.session))
 
-    def compact(self, words: str) -> None:
+    async def compact(self, words: str) -> None:
         """Have the model sum up what was said."""
         setup = self.setup
-        self._jobs.send_nowait(lambda: setup.agent.compact(setup.session, words))
+        await self._answer(lambda: setup.agent.compact(setup.session, words))
 
     def _said(self, words: str, how: Callable[[Run, Prompt], None]) -> bool:
         """Say something to the run that goes on; False if there is none."""
@@ -284,6 +300,10 @@ class Conversation:
             if each.trouble:
                 self.desk.view.say(f"without {each.name}: {each.trouble}", Look.BAD)
         return (Text(words), *sent) if sent else words
+
+    def in_turn(self, command: Callable[[], Awaitable[None]]) -> None:
+        """Run what a command does before anything is said that was typed after it."""
+        self._jobs.add(command)
 
     def start(self, command: Callable[[], Awaitable[None]]) -> None:
         """Run what a command does, beside everything else."""

@@ -53,6 +53,7 @@ class Editor:
         changed: Callable[[], None],
     ) -> None:
         self._keyboard = keyboard
+        self._left = False
         self.buffer = Buffer(
             multiline=True,
             history=history,
@@ -72,10 +73,12 @@ class Editor:
 
     async def run(self) -> None:
         """Take keys until `leave`."""
-        await self._application.run_async(handle_sigint=False, set_exception_handler=False)
+        if not self._left:
+            await self._application.run_async(handle_sigint=False, set_exception_handler=False)
 
     def leave(self) -> None:
-        if self._application.is_running:
+        self._left = True
+        if self._application.is_running and not self._application.is_done:
             self._application.exit()
 
     # -- what is typed --------------------------------------------------------------------------
@@ -199,6 +202,8 @@ def _ending(action: Callable[[KeyPressEvent], None]) -> Callable[[KeyPressEvent]
     """A bug ends the program, and is told; the event loop would log it, and go on."""
 
     def act(event: KeyPressEvent) -> None:
+        if event.app.is_done:  # keys that were pressed after the one that left
+            return
         try:
             action(event)
         except Exception as error:
