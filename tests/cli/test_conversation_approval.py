@@ -221,6 +221,37 @@ def test_a_letter_that_was_begun_before_the_question_does_not_stop_the_call(
         tmux.wait_for("Paid.")
 
 
+def test_a_question_stays_on_the_screen_whatever_is_queued(
+    tmp_path: Path, simulator: Start
+) -> None:
+    sim = simulator([Reply([call("pay", amount=5)]), Reply([say("Paid.")])])
+    with talk(tmp_path, sim, size=(60, 16)) as tmux:
+        tmux.say("Pay.")
+        tmux.wait_for("y yes")
+        for n in range(14):
+            tmux.type(f"number {n}")
+            tmux.wait_for(f"› number {n}")
+            tmux.press("M-Enter")
+            tmux.wait_for(lambda screen: screen.split("›")[-1].startswith("\n"))
+        screen = tmux.wait_for("number 1\n… and 12 more")
+        assert "? pay\n    amount: 5\n  y yes" in screen
+
+
+def test_yes_is_not_taken_where_the_question_has_no_room(tmp_path: Path, simulator: Start) -> None:
+    sim = simulator([Reply([call("pay", amount=5)]), Reply([say("Paid.")])])
+    with talk(tmp_path, sim, size=(60, 6)) as tmux:
+        tmux.say("Pay.")
+        tmux.wait_for("a larger window shows it")
+        tmux.say("y")
+        tmux.wait_for("› y\na larger window shows it, or v; n says no")
+        tmux.press("C-u")
+        tmux.resize(60, 20)
+        tmux.wait_for("amount: 5\n  y yes")
+        tmux.press("y", "Enter")
+        tmux.wait_for("Paid.")
+    assert len(sim.requests) == 2
+
+
 def test_what_a_terminal_would_not_show_is_spelled_out(tmp_path: Path, simulator: Start) -> None:
     sim = simulator(
         [Reply([call("run_command", command="echo a\x1b[8m\u202e")]), Reply([say("Well.")])]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from midstream.journal.store import Journal
-from midstream.simulator import Reply, Scenario, Simulator, say
+from midstream.simulator import Reply, Scenario, Simulator, call, say
 from tests.cli.pseudo import Pseudo, pseudo_terminal
 from tests.cli.talking import LONG, Start, known, slowly, words_of
 
@@ -34,6 +34,23 @@ def test_who_leaves_has_said_nothing_that_had_not_begun(
         pseudo.read_to_the_end()
     assert b"a bug" not in pseudo.written
     assert sim.requests == []
+
+
+def test_one_answer_is_for_one_question(tmp_path: Path, simulator: Start) -> None:
+    calls = [call("pay", amount=1), call("pay", amount=2)]
+    sim = simulator([Reply(calls), Reply([say("Half of it.")])])
+    with hasty(tmp_path, sim) as pseudo:
+        pseudo.type("Pay.\r")
+        pseudo.wait_for("and 1 more")
+        pseudo.type("y\ry\r")  # the second one was not asked yet
+        pseudo.wait_for("amount: 2\n  what you have begun is no answer")
+        assert "› y\n" in pseudo.text
+        pseudo.type("\x15")
+        pseudo.wait_for("amount: 2\n  y yes")
+        pseudo.type("n\r")
+        pseudo.wait_for("Half of it.")
+        assert "paid 1" in pseudo.text
+    assert len(sim.requests) == 2
 
 
 def test_a_signal_after_enter_ends_what_had_not_begun(tmp_path: Path, simulator: Start) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
+from wcwidth import width as cells
 
 from midstream.events import ApprovalRequested
 from midstream.faces.changes import SIGNS
@@ -17,8 +18,12 @@ from midstream.tools.prefixes import in_words, offered
 MOST_LINES = 2_000  # that are shown of what is asked about, where it is asked for
 LOOKS = {"-": Look.BAD, "+": Look.GOOD, " ": Look.NAME}
 SPEAK_FOR_THEMSELVES = (*SIGNS, "command", "path")
+GONE = "what was asked is gone"
+NO_QUESTION = "this answers no question; Enter again says it"
+UNSEEN = "a larger window shows it, or v; n says no"
 LETTERS = ("y", "a", "p", "n", "v")  # which answer, or show all of what is asked about
 YES = ("y", "yes", "yy", "ok", "okay", "sure", "yes please")
+ALLOWING = (*YES, "a", "always", "p")
 NO = ("n", "no", "nn")
 
 
@@ -28,11 +33,13 @@ class Question(Struct):
     Attributes:
         narrow: what can be allowed for good besides the tool.
         begun: the line that is being typed was begun before, so that it is no answer.
+        seen: it is on the screen, or was shown where it can be scrolled back to.
     """
 
     asked: ApprovalRequested
     narrow: Rule | None
     begun: bool
+    seen: bool = False
 
 
 class Answered(Protocol):
@@ -66,7 +73,7 @@ class Asking:
         """The lines of the question, if there is one. To draw it is to ask it.
 
         Args:
-            most: how many lines there are at most, as far as that is possible.
+            most: how many lines there is room for; two are always there.
             typed: what stands in the line that is being typed.
         """
         question = self._current(typed)
@@ -76,12 +83,17 @@ class Asking:
         title = self._paint(Look.ASKS, f"? {flat(question.asked.name)}")
         keys = self._keys(question, width)
         shown = list(self._input(question.asked.input, width, most - 1 - len(keys)))
-        return [title + self._paint(Look.FAINT, more), *shown, *keys]
+        lines = [title + self._paint(Look.FAINT, more), *shown, *keys]
+        if len(lines) <= most and max(map(cells, lines)) <= width:
+            question.seen = True
+            return lines
+        return [lines[0], self._paint(Look.BAD, f"  {UNSEEN}")]
 
     def whole(self, width: int) -> list[str]:
         """All of what is asked about, to be read; nothing where nothing is asked."""
         if self._question is None or self._question.asked.id not in self._waiting:
             return []
+        self._question.seen = True
         return list(self._input(self._question.asked.input, width, MOST_LINES))
 
     def _keys(self, question: Question, width: int) -> list[str]:
@@ -131,12 +143,16 @@ class Asking:
 
     # -- the answer -----------------------------------------------------------------------------
 
-    def misses(self, words: str) -> bool:
-        """They are but a letter that answers, while nothing is asked that takes one."""
-        if self.run is None or words.strip().lower() not in LETTERS:
-            return False
-        question = self._question
-        return question is None or question.begun or question.asked.id not in self._waiting
+    def trouble(self, words: str) -> str:
+        """Why words are not taken that look like an answer; nothing if they are, or are none."""
+        question, letter = self._question, words.strip().lower() in LETTERS
+        if self.run is None or not words.strip() or words.startswith("/"):
+            return ""
+        if question and self._waiting.get(question.asked.id) is not question.asked:
+            return GONE
+        if question is None or question.begun:
+            return NO_QUESTION if letter else ""
+        return UNSEEN if not question.seen and reading(words) in ALLOWING else ""
 
     def answer(self, words: str) -> bool:
         """Take a line as the answer: a letter, or what to do instead. False if it is none.
@@ -148,7 +164,7 @@ class Asking:
         if run is None or question is None or question.begun:
             return False
         call_id, name = question.asked.id, question.asked.name
-        match words.strip().rstrip(".!").lower():
+        match reading(words):
             case said if said in YES:
                 run.approve(call_id, True)
             case "a" | "always":
@@ -160,6 +176,11 @@ class Asking:
             case _:
                 run.approve(call_id, False, words)
         return True
+
+
+def reading(words: str) -> str:
+    """An answer as it is compared."""
+    return words.strip().rstrip(".!").lower()
 
 
 def revealed(text: str) -> str:

@@ -17,6 +17,7 @@ from midstream.agent.prompt import Prompt
 from midstream.agent.run import Run
 from midstream.concurrency import in_thread, task_group
 from midstream.errors import MidstreamError
+from midstream.faces.terminal.asking import NO_QUESTION
 from midstream.faces.terminal.desk import Desk
 from midstream.faces.terminal.jobs import Jobs
 from midstream.faces.terminal.paint import Look
@@ -31,7 +32,6 @@ from midstream.messages import Text
 
 TWICE_S = 2.0  # within which a second Ctrl-C leaves
 HINT_S = 2.0  # how long a hint stands
-NO_QUESTION = "this answers no question; Enter again says it"
 
 
 class Commands(Protocol):
@@ -186,8 +186,9 @@ class Conversation:
 
     def enter(self) -> None:
         """What was typed is a command, an answer to a question, new words, or the next prompt."""
-        if self.desk.hint != NO_QUESTION and self.desk.asking.misses(self.desk.editor.text):
-            self.hint(NO_QUESTION)  # said at once, it would stop what goes on
+        trouble = self.desk.asking.trouble(self.desk.editor.text)
+        if trouble and not trouble == self.desk.hint == NO_QUESTION:
+            self.hint(trouble)  # said at once, it would stop what goes on
             return
         self.desk.hint = ""
         words = self.desk.editor.take()

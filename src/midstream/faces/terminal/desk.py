@@ -12,6 +12,7 @@ from midstream.faces.terminal.status import Status
 from midstream.faces.terminal.view import View
 
 TYPED = 3  # a third of the screen is for what is typed, at most
+QUEUED = 3  # lines, at most, are for what is queued
 SPACED = 2  # lines between the answer and what is typed, and the status
 
 
@@ -62,5 +63,9 @@ class Desk:
         return above + below, Place(row, place.column)
 
     def _queued(self, width: int) -> list[str]:
-        words = map(flat, self.run.queued if self.run else ())
-        return [self.paint(Look.FAINT, f"⏎ at the end of the turn: {each}") for each in words]
+        queued = self.run.queued if self.run else ()
+        shown = queued if len(queued) <= QUEUED else queued[: QUEUED - 1]
+        lines = [f"⏎ at the end of the turn: {flat(each)}" for each in shown]
+        if left := len(queued) - len(shown):
+            lines.append(f"… and {left} more")
+        return [self.paint(Look.FAINT, line) for line in lines]
