@@ -83,6 +83,14 @@ async def block() -> str:
         time.sleep(0.01)
 
 @tool(effects="read")
+async def babble() -> str:
+    """Have a child that prints without end."""
+    async with await anyio.open_process(["yes", "I say"], stdout=None) as process:
+        await gate()
+        process.kill()
+    return "enough was said"
+
+@tool(effects="read")
 def child() -> str:
     """Run something that goes on."""
     process = subprocess.Popen(["sleep", "1000"])

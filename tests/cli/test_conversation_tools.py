@@ -1,5 +1,6 @@
 """Tools in a conversation: how a call is seen while it runs, and what stays of it."""
 
+import re
 from pathlib import Path
 
 from midstream.simulator import Reply, Scenario, call, say
@@ -131,6 +132,21 @@ def test_of_an_answer_that_has_scrolled_away_it_is_said_how_much_is_void(
     assert told[0] - begin == void
     after = [line for line in lines[told[0] :] if line.startswith("Paragraph")]
     assert after == [f"Paragraph {n} is here." for n in range(60)]
+
+
+def test_of_a_child_that_prints_without_end_most_lines_are_counted_alone(
+    tmp_path: Path, simulator: Start
+) -> None:
+    sim = simulator([Reply([call("babble")]), Reply([say("It is quiet.")])])
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Go on.")
+        tmux.wait_for(lambda screen: re.search(r"… [\d,]+ more lines were printed", screen))
+        tmux.type("keys")  # are not held up
+        tmux.wait_for("› keys")
+        (tmp_path / "go").touch()
+        tmux.wait_for("It is quiet.")
+        memory = Path(f"/proc/{tmux.program}/status").read_text().split("VmHWM:")[1].split()[0]
+    assert int(memory) < 200_000  # KiB
 
 
 def test_a_tool_that_reads_finds_the_end_and_takes_no_keys(

@@ -4,14 +4,45 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from threading import Thread
+from threading import Lock, Thread
 
 LONGEST = 2000  # characters of a line
+MOST = 200  # lines between two frames; the others are counted: a child may print without end
+
+
+class Printed:
+    """Lines that were printed and are not shown yet.
+
+    Args:
+        came: called in a thread when there are some, once until they are taken.
+    """
+
+    def __init__(self, came: Callable[[], object]) -> None:
+        self._came = came
+        self._lines: list[str] = []
+        self._left = 0
+        self._lock = Lock()
+
+    def add(self, line: str) -> None:
+        with self._lock:
+            first = not self._lines
+            if len(self._lines) < MOST:
+                self._lines.append(line)
+            else:
+                self._left += 1
+        if first:
+            self._came()
+
+    def take(self) -> list[str]:
+        with self._lock:
+            lines, self._lines = self._lines, []
+            left, self._left = self._left, 0
+        return [*lines, f"… {left:,} more lines were printed"] if left else lines
 
 
 @contextmanager
-def caught(tell: Callable[[str], object]) -> Generator[None]:
-    """Hand what is written to stdout and stderr to `tell`, a line at a time, in a thread.
+def caught(printed: Printed) -> Generator[None]:
+    """Collect what is written to stdout and stderr, a line at a time, in a thread.
 
     Also what child processes write. Whoever reads stdin finds its end: the keys are for the
     conversation alone.
@@ -23,7 +54,7 @@ def caught(tell: Callable[[str], object]) -> Generator[None]:
     for number in (1, 2):
         os.dup2(sink, number)
     os.close(sink)
-    lines = Thread(target=_read, args=(source, tell), daemon=True, name="midstream-output")
+    lines = Thread(target=_read, args=(source, printed), daemon=True, name="midstream-output")
     lines.start()
     try:
         yield
@@ -37,8 +68,8 @@ def caught(tell: Callable[[str], object]) -> Generator[None]:
         lines.join(0.2)  # a child that lives on may hold the pipe
 
 
-def _read(source: int, tell: Callable[[str], object]) -> None:
+def _read(source: int, printed: Printed) -> None:
     with open(source, encoding="utf-8", errors="replace") as lines:
         while line := lines.readline(LONGEST):
             with suppress(RuntimeError):  # the event loop has ended
-                tell(line.rstrip("\n"))
+                printed.add(line.rstrip("\n"))

@@ -11,7 +11,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input, create_input
 
 from midstream.cli.leaving import Signals
-from midstream.cli.output import caught
+from midstream.cli.output import Printed, caught
 from midstream.cli.play import FAILED, Question
 from midstream.cli.raw import Lent
 from midstream.cli.slash import ABOUT, Slash
@@ -51,6 +51,8 @@ class Talk:
         desk = Desk(lent.paint, monotonic, self._status, lent.size.columns - 1)
         painter = Painter(desk, self._screen, lent)
         lent.awake = partial(soon, painter.again)
+        printed = Printed(partial(soon, painter.changed))
+        desk.printed = printed.take
         slash = Slash()
         talk = slash.talk = Conversation(setup, desk, painter, slash, monotonic)
         completer = WordsAndFiles(ABOUT, slash.values, setup.folder)
@@ -58,7 +60,7 @@ class Talk:
         signals.first = partial(soon, talk.leave)
         code = FAILED
         try:
-            with caught(lambda line: soon(talk.printed, line)):
+            with caught(printed):
                 if setup.journal and setup.session.count:
                     await slash.recall(setup.session)
                 if self._question.prompt:

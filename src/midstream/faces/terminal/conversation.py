@@ -177,11 +177,6 @@ class Conversation:
         before = await in_thread(partial(replayed, rows, self.desk.paint, self.width))
         self.desk.view.go_on_from(before.lines, before.reasoning)
 
-    def printed(self, line: str) -> None:
-        """Show what a tool has printed."""
-        self.desk.view.say(line)
-        self._painter.changed()
-
     # -- the keyboard ---------------------------------------------------------------------------
 
     def enter(self) -> None:

@@ -21,6 +21,7 @@ class Desk:
 
     Attributes:
         editor: set by who makes both.
+        printed: takes the lines that tools have printed since it was called last.
         hint: stands in the place of the status line.
         run: the one that goes on.
     """
@@ -34,6 +35,7 @@ class Desk:
         self.view = View(paint, clock, width)
         self.asking = Asking(paint)
         self.status = status
+        self.printed: Callable[[], list[str]] = list
         self.hint = ""
         self._run: Run | None = None
 

@@ -118,6 +118,8 @@ class Painter:
     def _frame(self) -> str:
         size = self._size
         self._desk.view.width = size.columns - 1
+        for line in self._desk.printed():
+            self._desk.view.say(line)
         steps = self._desk.view.take()
         shown, place = self._desk.lines(size) if self._shows else ([], Place())
         text, lines = "", list[str]()
