@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from midstream import events
 from midstream.events import TextDelta, ThinkingDelta, ToolCallReady, ToolCallStarted, ToolFinished
-from midstream.faces.terminal.paint import Paint
+from midstream.faces.terminal.paint import Look, Paint
 from midstream.faces.terminal.view import View
 from midstream.journal.database import Row
 from midstream.journal.records import (
@@ -19,6 +19,7 @@ from midstream.journal.records import (
     Discarded,
     Ended,
     Prompted,
+    Untold,
 )
 from midstream.messages import (
     Block,
@@ -69,6 +70,7 @@ class Replay:
         self._began: dict[str, tuple[float, CallBegan]] = {}  # of the attempt, by the calls' ids
         self._took: dict[str, float] = {}  # seconds
         self._lost: list[ToolFinished] = []  # what has ended of it, should it be discarded
+        self._untold: list[str] = []  # effects of a turn, a line each
         self._turn = 0
 
     def see(self, row: Row) -> None:
@@ -87,6 +89,8 @@ class Replay:
                 self._committed(turn)
             case Compacted(_, summary, _, usage, cost):
                 self.view.see(events.Compacted(summary, usage, cost))
+            case Untold(note):
+                self._untold = note.removeprefix(NOTE).removesuffix("]").splitlines()
             case Ended() as ended:
                 self._ended(ended)
             case _:
@@ -139,6 +143,8 @@ class Replay:
     def _ended(self, ended: Ended) -> None:
         if ended.outcome == "died":
             self.view.say("■ the program died; what it had of the answer is kept")
+            for effect in self._untold:  # which the answer does not show
+                self.view.say(f"✗ {effect.removeprefix('- ')}", Look.BAD)
         if ended.outcome == "cancelled":
             self.view.see(events.Interrupted(None))
         if ended.outcome != "died":
@@ -149,6 +155,7 @@ class Replay:
         self._began.clear()
         self._took.clear()
         self._lost.clear()
+        self._untold.clear()
 
 
 def is_note(block: Block) -> bool:
