@@ -4,6 +4,8 @@ import base64
 import re
 from pathlib import Path
 
+import pytest
+
 from midstream.simulator import Reply, Scenario, call, say
 from tests.cli.talking import LONG, Start, last_words, slowly, talk, words_of
 from tests.cli.tmux import Tmux, needs_tmux
@@ -157,6 +159,28 @@ def test_what_was_typed_is_remembered_across_a_restart(tmp_path: Path, simulator
         tmux.press("Down", "Down")
         tmux.wait_for(lambda screen: "words" not in screen)
     assert (tmp_path / ".data" / "history").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_history_that_cannot_be_read_is_none(tmp_path: Path, simulator: Start) -> None:
+    (tmp_path / ".data" / "history").mkdir(parents=True)
+    with talk(tmp_path, simulator([Reply([say("Yes.")])])) as tmux:
+        tmux.press("Up")
+        tmux.say("some words")
+        tmux.wait_for("Yes.")
+        tmux.press("Up")
+        tmux.wait_for("› some words\nclaude")
+        assert "Error" not in tmux.screen
+
+
+@pytest.mark.parametrize("keys", [["C-o"], ["M-#"], ["S-Home"]])
+def test_no_key_takes_away_what_is_typed_unseen(
+    keys: list[str], tmp_path: Path, simulator: Start
+) -> None:
+    with talk(tmp_path, simulator([Reply([say("You said {prompt}")])])) as tmux:
+        tmux.type("some words")
+        tmux.press(*keys)
+        tmux.say(" more")
+        tmux.wait_for("You said some words more")
 
 
 def test_several_lines_are_typed_and_pasted_and_sent_as_they_are(

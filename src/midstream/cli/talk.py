@@ -1,6 +1,7 @@
 """The parts of a conversation, put together: keys, screen, agent, session."""
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -92,6 +93,12 @@ class KeptHistory(FileHistory):
         self._secrets = secrets
         with suppress(OSError):
             path.touch(mode=0o600)
+
+    def load_history_strings(self) -> Iterable[str]:
+        try:
+            return super().load_history_strings()
+        except OSError:
+            return ()
 
     def store_string(self, string: str) -> None:
         with suppress(OSError):

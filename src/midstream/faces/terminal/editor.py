@@ -22,6 +22,14 @@ from midstream.faces.terminal.screen import Place
 
 FEW = 3  # rows, of which none is spent on telling what is not seen
 MENU = 6  # completions that are seen at a time
+SHIFTED = ("left", "right", "up", "down", "home", "end")
+# prompt_toolkit's own that take away what is typed, or select unseen what the next key replaces.
+UNBOUND = (
+    ("c-o",), ("c-q",), ("c-@",), ("escape", "#"), ("escape", "*"),
+    ("c-x", "("), ("c-x", ")"), ("c-x", "e"),
+    *((f"s-{key}",) for key in SHIFTED),
+    *((f"c-s-{key}",) for key in SHIFTED if key not in ("up", "down")),
+)  # fmt: skip
 ESC_S = 0.05  # after this an Esc is one, and not the beginning of a key's sequence
 
 
@@ -153,6 +161,8 @@ class Editor:
         bind("c-z", to=_calling(keyboard.sleep))
         bind(Keys.BracketedPaste, to=_paste)
         bind(Keys.Any, to=_typed)
+        for unbound in UNBOUND:
+            bind(*unbound, to=_nothing)
         return keys
 
     def _enter(self, event: KeyPressEvent) -> None:
@@ -214,6 +224,10 @@ def _ending(action: Callable[[KeyPressEvent], None]) -> Callable[[KeyPressEvent]
 
 def _calling(action: Callable[[], None]) -> Callable[[KeyPressEvent], None]:
     return lambda event: action()
+
+
+def _nothing(event: KeyPressEvent) -> None:
+    pass
 
 
 def _new_line(event: KeyPressEvent) -> None:
