@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 
 from midstream.agent.prompt import Prompt
 from midstream.agent.run import Run
-from midstream.concurrency import in_thread, task_group
+from midstream.concurrency import task_group
 from midstream.errors import MidstreamError
 from midstream.faces.terminal.asking import NO_QUESTION
 from midstream.faces.terminal.desk import Desk
@@ -23,11 +23,9 @@ from midstream.faces.terminal.jobs import Jobs
 from midstream.faces.terminal.paint import Look
 from midstream.faces.terminal.painter import Painter
 from midstream.faces.terminal.pictures import pictures
-from midstream.faces.terminal.replay import replayed
+from midstream.faces.terminal.sayings import Sayings
 from midstream.faces.terminal.setup import Setup
 from midstream.faces.terminal.status import Known
-from midstream.journal.database import Row
-from midstream.journal.session import Session
 from midstream.messages import Text
 
 TWICE_S = 2.0  # within which a second Ctrl-C leaves
@@ -40,7 +38,7 @@ class Commands(Protocol):
         ...
 
 
-class Conversation:
+class Conversation(Sayings):
     """Goes on until it is left. It is the editor's keyboard.
 
     Args:
@@ -56,8 +54,8 @@ class Conversation:
         commands: Commands,
         clock: Callable[[], float],
     ) -> None:
+        super().__init__(desk)
         self.setup = setup
-        self.desk = desk
         self._painter = painter
         self._clock = clock
         self._commands = commands
@@ -146,36 +144,6 @@ class Conversation:
             self.desk.run = None
         if run.queued:
             self.desk.editor.put("\n\n".join(run.queued))
-
-    # -- what commands say ----------------------------------------------------------------------
-
-    @property
-    def width(self) -> int:
-        return self.desk.view.width
-
-    @property
-    def colour(self) -> bool:
-        return self.desk.paint.colour
-
-    def echo(self, words: str) -> None:
-        self.desk.view.say(f"› {words}", goes_on=False)
-
-    def say(self, words: str, *, goes_on: bool = True) -> None:
-        self.desk.view.say(words, goes_on=goes_on)
-
-    def refuse(self, words: str) -> None:
-        self.desk.view.say(words, Look.BAD)
-
-    def show(self, lines: list[str]) -> None:
-        self.desk.view.show(lines)
-
-    def begin(self, session: Session) -> None:
-        self.desk.view.reasoning.last.clear()
-        self.desk.status.begin(session)
-
-    async def replay(self, rows: list[Row]) -> None:
-        before = await in_thread(partial(replayed, rows, self.desk.paint, self.width))
-        self.desk.view.go_on_from(before.lines, before.reasoning)
 
     # -- the keyboard ---------------------------------------------------------------------------
 
