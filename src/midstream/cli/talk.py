@@ -13,10 +13,10 @@ from prompt_toolkit.input import Input, create_input
 
 from midstream.cli.leaving import Signals
 from midstream.cli.output import Printed, caught
-from midstream.cli.play import FAILED, Question
+from midstream.cli.play import Question
 from midstream.cli.raw import Lent
 from midstream.cli.slash import ABOUT, Slash
-from midstream.cli.statuses import CANCELLED
+from midstream.cli.statuses import CANCELLED, FAILED
 from midstream.faces.terminal.completing import WordsAndFiles
 from midstream.faces.terminal.conversation import Conversation
 from midstream.faces.terminal.desk import Desk
