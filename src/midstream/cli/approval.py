@@ -16,6 +16,7 @@ from midstream.agent.run import Run
 from midstream.cli.writing import write_all
 from midstream.concurrency import in_thread, task_group
 from midstream.events import ApprovalRequested
+from midstream.faces.answers import answer
 from midstream.faces.changes import SIGNS
 from midstream.faces.plain import LONGEST_PREVIEW, all_arguments, printable
 from midstream.tools.permissions import Rule
@@ -81,22 +82,13 @@ class Questions:
 
     def _answer(self, event: ApprovalRequested, said: str, narrow: Rule | None) -> bool:
         """Whether it was understood: a letter that stands for nothing is no word, nor is Enter."""
-        words = said.strip() if said else "n"  # the input has ended: nobody is there
-        run = self._run
-        with suppress(KeyError):  # the call was stopped in the meantime
-            match words.lower():
-                case "n" | "no":
-                    run.approve(event.id, allowed=False)
-                case "y" | "yes":
-                    run.approve(event.id, allowed=True)
-                case "a" | "always":
-                    run.allow(Rule(event.name))
-                case "p" if narrow:
-                    run.allow(narrow)
-                case _ if len(words) < 2:
-                    return False
-                case _:
-                    run.approve(event.id, False, words)
+        words = said or "n"  # the input has ended: nobody is there
+        try:
+            answer(self._run, event, narrow, words)
+        except ValueError:
+            return False
+        except KeyError:  # the call was stopped in the meantime
+            pass
         return True
 
     async def _decline(self, event: ApprovalRequested) -> None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from wcwidth import width as cells
 
 from midstream.events import ApprovalRequested
+from midstream.faces.answers import Answered, allows, answer
 from midstream.faces.changes import SIGNS
 from midstream.faces.columns import flat
 from midstream.faces.plain import UNPRINTABLE
@@ -22,9 +23,6 @@ GONE = "what was asked is gone"
 NO_QUESTION = "this answers no question; Enter again says it"
 UNSEEN = "a larger window shows it, or v; n says no"
 LETTERS = ("y", "a", "p", "n", "v")  # which answer, or show all of what is asked about
-YES = ("y", "yes", "yy", "ok", "okay", "sure", "yes please")
-ALLOWING = (*YES, "a", "always", "p")
-NO = ("n", "no", "nn")
 
 
 class Question(Struct):
@@ -42,13 +40,11 @@ class Question(Struct):
     seen: bool = False
 
 
-class Answered(Protocol):
+class Waiting(Answered, Protocol):
     """The part of a run that waits for answers and takes them."""
 
     @property
     def waiting(self) -> Mapping[str, ApprovalRequested]: ...
-    def approve(self, call_id: str, allowed: bool, words: str = "") -> None: ...
-    def allow(self, rule: str | Rule) -> tuple[str, ...]: ...
 
 
 class Asking:
@@ -59,7 +55,7 @@ class Asking:
     """
 
     def __init__(self, paint: Paint) -> None:
-        self.run: Answered | None = None
+        self.run: Waiting | None = None
         self._paint = paint
         self._question: Question | None = None  # that was drawn last
 
@@ -152,35 +148,20 @@ class Asking:
             return GONE
         if question is None or question.begun:
             return NO_QUESTION if letter else ""
-        return UNSEEN if not question.seen and reading(words) in ALLOWING else ""
+        return UNSEEN if not question.seen and allows(words) else ""
 
     def answer(self, words: str) -> bool:
         """Take a line as the answer: a letter, or what to do instead. False if it is none.
 
         Raises:
+            ValueError: it is a letter that stands for nothing here.
             KeyError: the call that was asked about is gone.
         """
         run, question = self.run, self._question
         if run is None or question is None or question.begun:
             return False
-        call_id, name = question.asked.id, question.asked.name
-        match reading(words):
-            case said if said in YES:
-                run.approve(call_id, True)
-            case "a" | "always":
-                run.allow(Rule(name))
-            case "p" if question.narrow:
-                run.allow(question.narrow)
-            case said if said in NO:
-                run.approve(call_id, False)
-            case _:
-                run.approve(call_id, False, words)
+        answer(run, question.asked, question.narrow, words)
         return True
-
-
-def reading(words: str) -> str:
-    """An answer as it is compared."""
-    return words.strip().rstrip(".!").lower()
 
 
 def revealed(text: str) -> str:

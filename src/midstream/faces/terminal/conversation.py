@@ -6,7 +6,6 @@ terminal takes its frames, and keys work whatever the agent does.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -208,9 +207,14 @@ class Conversation(Sayings):
         if words.strip() == "v" and (whole := asking.whole(self.desk.view.width)):
             self.desk.view.show(whole)
             return True
-        with suppress(KeyError):  # the question is gone
+        try:
             return asking.answer(words)
-        return False
+        except KeyError:  # the question is gone
+            return False
+        except ValueError as error:
+            self.desk.editor.put(words)
+            self.hint(str(error))
+        return True
 
     def hint(self, words: str) -> None:
         """Show words in the place of the status line, for a moment."""
