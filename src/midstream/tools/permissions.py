@@ -95,9 +95,7 @@ class Rule(Struct, frozen=True):
         if tool != self.tool or not self.command:
             return tool == self.tool
         command = input.get(MEMBER)
-        if not isinstance(command, str):
-            return True
-        if self.exact and self.allows(tool, input):
+        if not isinstance(command, str) or (self.exact and self.allows(tool, input)):
             return True
         return bool(self.words) and runs(command, self.words)
 
