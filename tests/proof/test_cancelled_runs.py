@@ -169,7 +169,7 @@ class Memory(NamedTuple):
 
 def memory() -> Memory:
     gc.collect()
-    homes = (type(each).__module__.partition(".")[0] for each in gc.get_objects())
+    homes = (str(type(each).__module__).partition(".")[0] for each in gc.get_objects())
     objects = sum(home in ("midstream", "httpx2", "httpcore2", "h11") for home in homes)
     size: int = psutil.Process().memory_info().rss
     return Memory(objects, sys.getallocatedblocks(), size)
