@@ -1,6 +1,7 @@
 """What begins with a slash."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,21 @@ from tests.cli.talking import LONG, Start, last_words, slowly, talk, words_of
 from tests.cli.tmux import Tmux, needs_tmux
 
 pytestmark = needs_tmux
+BUSY = ": Esc stops the answer first"
 
 
 def command(tmux: Tmux, words: str, answer: str) -> str:
-    """Type a command, and wait for what it says."""
-    tmux.say(words)
-    return tmux.wait_for(answer)
+    """Type a command, and wait for what it says; again, where the answer has not quite ended."""
+    while True:
+        refused = tmux.screen.count(BUSY)
+        tmux.say(words)
+        screen = tmux.wait_for(partial(told, answer, refused))
+        if answer in screen:
+            return screen
+
+
+def told(answer: str, refused: int, screen: str) -> bool:
+    return answer in screen or screen.count(BUSY) > refused
 
 
 def session_of(tmux: Tmux) -> str:
