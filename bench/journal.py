@@ -15,17 +15,16 @@ import time
 from pathlib import Path
 
 import anyio
-from server import (
+from schedules import (
     Schedule,
-    Server,
     block_start,
     block_stop,
     ending,
     input_delta,
     opening,
-    serving,
     text_delta,
 )
+from server import Server, serving
 
 from midstream import Agent, Journal, Message, Session, tool
 from midstream.events import TextDelta
@@ -68,7 +67,8 @@ async def measure(server: Server, session: Session) -> tuple[float, list[float]]
     assert run.outcome == "completed"
     assert run.ended is not None
     assert run.ended.error is None
-    written = {each["number"]: each["t"] for each in server.log() if each["what"] == "step"}
+    # The steps of the second request have numbers, too; those of the first come first.
+    written = {each["number"]: each["t"] for each in reversed(server.log()["steps"])}
     return cpu, [then - written[number] for number, then in arrived.items() if number]
 
 

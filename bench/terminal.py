@@ -16,16 +16,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from server import (
+from schedules import (
     Schedule,
     block_start,
     block_stop,
     ending,
     input_delta,
     opening,
-    serving,
     text_delta,
 )
+from server import serving
 from terminal_programs import PROGRAMS, document
 
 HERE = Path(__file__).parent

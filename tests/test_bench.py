@@ -1,0 +1,132 @@
+"""The replay server of the benches: what it is given is what a socket gets, when it is due."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "bench" / "replay.c"
+MARKER = b"@" * 20
+STEPS = [
+    (0, b"data: one\n\n"),
+    (20_000, b"data: " + MARKER + b"\n\n"),
+    (40_000, b"data: \n\r\0\n\n"),
+]
+LARGE = b"x" * 20_000_000
+
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+
+
+class Answer(NamedTuple):
+    """What came: the head, and the chunks of the body with the time of each."""
+
+    head: bytes
+    chunks: list[tuple[float, bytes]]
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(data for _, data in self.chunks)
+
+
+def asked(port: int, path: str, body: bytes = b"{}") -> Answer:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        return asked_on(connection, path, body)
+
+
+def asked_on(connection: socket.socket, path: str, body: bytes = b"{}") -> Answer:
+    request = f"POST {path} HTTP/1.1\r\nhost: here\r\ncontent-length: {len(body)}\r\n\r\n"
+    connection.sendall(request.encode() + body)
+    with connection.makefile("rb") as file:
+        head = b"".join(iter(file.readline, b"\r\n"))
+        chunks: list[tuple[float, bytes]] = []
+        while size := int(file.readline(), 16):
+            chunks.append((time.monotonic(), file.read(size)))
+            assert file.read(2) == b"\r\n"
+        assert file.readline() == b"\r\n"
+    return Answer(head, chunks)
+
+
+def log(port: int) -> dict[str, Any]:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"GET /log HTTP/1.1\r\n\r\n")
+        with connection.makefile("rb") as file:
+            head = b"".join(iter(file.readline, b"\r\n"))
+            size = int(head.lower().partition(b"content-length:")[2])
+            found: dict[str, Any] = json.loads(file.read(size))
+    return found
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("bench") / "replay"
+    subprocess.run(["cc", "-O2", "-Wall", "-Werror", "-o", made, SOURCE], check=True)
+    return made
+
+
+@pytest.fixture
+def port(program: Path) -> Iterator[int]:
+    schedules = {"paced": STEPS, "large": [(0, LARGE)], "short": [(0, b"done")]}
+    command = b""
+    for name, steps in schedules.items():
+        command += f"schedule {name} {len(steps)}\n".encode()
+        command += b"".join(b"step %d %d\n%b\n" % (at, len(data), data) for at, data in steps)
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(command)
+        process.stdin.close()
+        yield int(process.stdout.readline())
+        process.kill()
+
+
+def test_a_schedule_comes_byte_for_byte_and_step_by_step(port: int) -> None:
+    began = time.monotonic()
+    head, chunks = asked(port, "/paced/v1/messages")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")
+    assert [len(data) for _, data in chunks] == [len(data) for _, data in STEPS]
+    assert (chunks[0][1], chunks[2][1]) == (STEPS[0][1], STEPS[2][1])
+    assert all(t - began >= at / 1e6 for (t, _), (at, _) in zip(chunks, STEPS, strict=True))
+
+
+def test_the_marker_becomes_the_time_of_the_write(port: int) -> None:
+    began = time.monotonic_ns()
+    arrived, data = asked(port, "/paced").chunks[1]
+    before, written, after = data[:6], int(data[6:26]), data[26:]
+    assert (before, after) == (b"data: ", b"\n\n")
+    assert began + 20_000_000 <= written <= arrived * 1e9
+
+
+def test_a_connection_is_kept_for_the_next_request(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        assert asked_on(connection, "/short").body == b"done"
+        assert asked_on(connection, "/short").body == b"done"
+
+
+def test_what_the_socket_does_not_take_at_once_comes_later(port: int) -> None:
+    assert asked(port, "/large").body == LARGE
+
+
+def test_results_of_tools_are_answered_shortly(port: int) -> None:
+    body = b'{"messages": [{"type": "tool_result"}]}'
+    assert asked(port, "/paced/v1/messages", body).body == b"done"
+
+
+def test_the_log_tells_what_was_asked_and_written_and_is_cleared(port: int) -> None:
+    began = time.monotonic()
+    asked(port, "/paced")
+    asked(port, "/short")
+    found = log(port)
+    assert [each["schedule"] for each in found["requests"]] == ["paced", "short"]
+    assert [(each["request"], each["number"]) for each in found["steps"]] == [
+        (1, 0), (1, 1), (1, 2), (2, 0)
+    ]  # fmt: skip
+    times = [each["t"] for each in found["steps"]]
+    assert times == sorted(times)
+    assert began + 0.04 <= times[2] <= time.monotonic()
+    assert (found["steps_written"], log(port)["steps"]) == (4, [])
