@@ -17,10 +17,19 @@ class Part(NamedTuple):
 
     kind: str
     fragments: list[str]
+    name: str = "keep"
+
+
+class Section(NamedTuple):
+    """The events of one part: what opens it, one event a fragment, and what closes it."""
+
+    head: bytes
+    deltas: list[bytes]
+    tail: bytes
 
 
 Reply = list[Part]
-Wire = Callable[[Reply], list[bytes]]
+Wire = Callable[[Reply], list[Section]]
 
 
 def record(data: Json) -> bytes:
@@ -78,20 +87,26 @@ def block_stop(index: int) -> bytes:
     return event("content_block_stop", index=index)
 
 
-def messages(reply: Reply) -> list[bytes]:
-    told = [opening()]
-    for index, (kind, fragments) in enumerate(reply):
-        match kind:
-            case "text":
-                told += [block_start(index), *(text_delta(index, each) for each in fragments)]
-            case "thinking":
-                told += [thinking_start(index), *(thinking_delta(index, f) for f in fragments)]
-                told.append(delta(index, "signature_delta", signature="c2lnbmVk"))
-            case _:
-                told.append(block_start(index, f"call_{index}", "keep"))
-                told += [input_delta(index, each) for each in fragments]
-        told.append(block_stop(index))
-    return [*told, ending("tool_use" if any(p.kind == "tool" for p in reply) else "end_turn")]
+def messages_section(index: int, part: Part) -> Section:
+    match part.kind:
+        case "text":
+            deltas = [text_delta(index, each) for each in part.fragments]
+            return Section(block_start(index), deltas, block_stop(index))
+        case "thinking":
+            deltas = [thinking_delta(index, each) for each in part.fragments]
+            signed = delta(index, "signature_delta", signature="c2lnbmVk")
+            return Section(thinking_start(index), deltas, signed + block_stop(index))
+        case _:
+            deltas = [input_delta(index, each) for each in part.fragments]
+            return Section(
+                block_start(index, f"call_{index}", part.name), deltas, block_stop(index)
+            )
+
+
+def messages(reply: Reply) -> list[Section]:
+    sections = [messages_section(index, part) for index, part in enumerate(reply)]
+    reason = "tool_use" if any(part.kind == "tool" for part in reply) else "end_turn"
+    return [Section(opening(), [], b""), *sections, Section(b"", [], ending(reason))]
 
 
 # -- OpenAI Chat Completions -------------------------------------------------------------------
@@ -103,35 +118,43 @@ def chat_chunk(delta: Json, finish: str | None = None) -> bytes:
     return f"data: {json.dumps(head | {'choices': [choice], 'usage': None})}\n\n".encode()
 
 
-def chat(reply: Reply) -> list[bytes]:
-    """This wire has no words for thoughts: they are left out."""
-    told = [chat_chunk({"role": "assistant", "content": "", "refusal": None})]
-    calls = 0
-    for kind, fragments in reply:
-        if kind == "text":
-            told += [chat_chunk({"content": each}) for each in fragments]
-        elif kind == "tool":
-            function = {"name": "keep", "arguments": ""}
-            head = {"index": calls, "id": f"call_{calls}", "type": "function"}
-            told.append(chat_chunk({"tool_calls": [head | {"function": function}]}))
-            for each in fragments:
-                call = {"index": calls, "function": {"arguments": each}}
-                told.append(chat_chunk({"tool_calls": [call]}))
-            calls += 1
-    return [*told, chat_chunk({}, "tool_calls" if calls else "stop"), b"data: [DONE]\n\n"]
+def chat_section(calls: int, part: Part) -> Section:
+    if part.kind == "text":
+        return Section(b"", [chat_chunk({"content": each}) for each in part.fragments], b"")
+    function = {"name": part.name, "arguments": ""}
+    head = {"index": calls, "id": f"call_{calls}", "type": "function", "function": function}
+    deltas = [
+        chat_chunk({"tool_calls": [{"index": calls, "function": {"arguments": each}}]})
+        for each in part.fragments
+    ]
+    return Section(chat_chunk({"tool_calls": [head]}), deltas, b"")
+
+
+def chat(reply: Reply) -> list[Section]:
+    """This wire has no words for thoughts: a reply with some cannot be told."""
+    begun = Section(chat_chunk({"role": "assistant", "content": "", "refusal": None}), [], b"")
+    sections, calls = [begun], 0
+    for part in reply:
+        assert part.kind != "thinking"
+        sections.append(chat_section(calls, part))
+        calls += part.kind == "tool"
+    done = chat_chunk({}, "tool_calls" if calls else "stop") + b"data: [DONE]\n\n"
+    return [*sections, Section(b"", [], done)]
 
 
 # -- OpenAI Responses --------------------------------------------------------------------------
 
 
 class Told:
-    """Numbers the events of a response."""
+    """Numbers the events of a response; `turn` makes its items' ids those of one conversation."""
 
-    def __init__(self) -> None:
-        self.events: list[bytes] = []
+    def __init__(self, turn: int) -> None:
+        self.turn = turn
+        self._count = 0
 
-    def add(self, kind: str, **fields: Any) -> None:
-        self.events.append(record({"type": kind, "sequence_number": len(self.events), **fields}))
+    def event(self, kind: str, **fields: Any) -> bytes:
+        self._count += 1
+        return record({"type": kind, "sequence_number": self._count - 1, **fields})
 
 
 def response(status: str, output: list[Json]) -> Json:
@@ -145,79 +168,98 @@ def response(status: str, output: list[Json]) -> Json:
     }  # fmt: skip
 
 
-def message_item(told: Told, index: int, fragments: list[str]) -> Json:
-    item = {"id": f"msg_{index}", "type": "message", "role": "assistant"}
+def message_section(told: Told, index: int, part: Part) -> tuple[Section, Json]:
+    item = {"id": f"msg_{told.turn}_{index}", "type": "message", "role": "assistant"}
     place = {"item_id": item["id"], "output_index": index, "content_index": 0}
-    part = {"type": "output_text", "text": "", "annotations": []}
-    told.add("response.output_item.added", output_index=index,
-             item=item | {"status": "in_progress", "content": []})  # fmt: skip
-    told.add("response.content_part.added", part=part, **place)
-    for each in fragments:
-        told.add("response.output_text.delta", delta=each, logprobs=[], **place)
-    whole = part | {"text": "".join(fragments)}
-    told.add("response.output_text.done", text=whole["text"], logprobs=[], **place)
-    told.add("response.content_part.done", part=whole, **place)
-    return item | {"status": "completed", "content": [whole]}
+    text = {"type": "output_text", "text": "", "annotations": []}
+    whole = text | {"text": "".join(part.fragments)}
+    done = item | {"status": "completed", "content": [whole]}
+    begun = item | {"status": "in_progress", "content": []}
+    head = told.event("response.output_item.added", output_index=index, item=begun)
+    head += told.event("response.content_part.added", part=text, **place)
+    deltas = [
+        told.event("response.output_text.delta", delta=each, logprobs=[], **place)
+        for each in part.fragments
+    ]
+    tail = told.event("response.output_text.done", text=whole["text"], logprobs=[], **place)
+    tail += told.event("response.content_part.done", part=whole, **place)
+    tail += told.event("response.output_item.done", output_index=index, item=done)
+    return Section(head, deltas, tail), done
 
 
-def reasoning_item(told: Told, index: int, fragments: list[str]) -> Json:
-    item = {"id": f"rs_{index}", "type": "reasoning"}
+def reasoning_section(told: Told, index: int, part: Part) -> tuple[Section, Json]:
+    item = {"id": f"rs_{told.turn}_{index}", "type": "reasoning"}
     place = {"item_id": item["id"], "output_index": index, "summary_index": 0}
-    part = {"type": "summary_text", "text": ""}
-    told.add("response.output_item.added", output_index=index, item=item | {"summary": []})
-    told.add("response.reasoning_summary_part.added", part=part, **place)
-    for each in fragments:
-        told.add("response.reasoning_summary_text.delta", delta=each, **place)
-    whole = part | {"text": "".join(fragments)}
-    told.add("response.reasoning_summary_text.done", text=whole["text"], **place)
-    told.add("response.reasoning_summary_part.done", part=whole, **place)
-    return item | {"summary": [whole]}
+    text = {"type": "summary_text", "text": ""}
+    whole = text | {"text": "".join(part.fragments)}
+    done = item | {"summary": [whole]}
+    begun = item | {"summary": []}
+    head = told.event("response.output_item.added", output_index=index, item=begun)
+    head += told.event("response.reasoning_summary_part.added", part=text, **place)
+    deltas = [
+        told.event("response.reasoning_summary_text.delta", delta=each, **place)
+        for each in part.fragments
+    ]
+    tail = told.event("response.reasoning_summary_text.done", text=whole["text"], **place)
+    tail += told.event("response.reasoning_summary_part.done", part=whole, **place)
+    tail += told.event("response.output_item.done", output_index=index, item=done)
+    return Section(head, deltas, tail), done
 
 
-def call_item(told: Told, index: int, fragments: list[str]) -> Json:
-    item = {"id": f"fc_{index}", "type": "function_call", "call_id": f"call_{index}",
-            "name": "keep"}  # fmt: skip
+def call_section(told: Told, index: int, part: Part) -> tuple[Section, Json]:
+    item = {"id": f"fc_{told.turn}_{index}", "type": "function_call", "call_id": f"call_{told.turn}_{index}",
+            "name": part.name}  # fmt: skip
     place = {"item_id": item["id"], "output_index": index}
-    told.add("response.output_item.added", output_index=index,
-             item=item | {"status": "in_progress", "arguments": ""})  # fmt: skip
-    for each in fragments:
-        told.add("response.function_call_arguments.delta", delta=each, **place)
-    whole = item | {"status": "completed", "arguments": "".join(fragments)}
-    told.add("response.function_call_arguments.done", arguments=whole["arguments"],
-             name="keep", **place)  # fmt: skip
-    return whole
+    done = item | {"status": "completed", "arguments": "".join(part.fragments)}
+    begun = item | {"status": "in_progress", "arguments": ""}
+    head = told.event("response.output_item.added", output_index=index, item=begun)
+    deltas = [
+        told.event("response.function_call_arguments.delta", delta=each, **place)
+        for each in part.fragments
+    ]
+    tail = told.event("response.function_call_arguments.done", arguments=done["arguments"],
+                      name=part.name, **place)  # fmt: skip
+    tail += told.event("response.output_item.done", output_index=index, item=done)
+    return Section(head, deltas, tail), done
 
 
-ITEMS = {"text": message_item, "thinking": reasoning_item, "tool": call_item}
+ITEMS = {"text": message_section, "thinking": reasoning_section, "tool": call_section}
 
 
-def responses(reply: Reply) -> list[bytes]:
-    told, output = Told(), list[Json]()
-    told.add("response.created", response=response("in_progress", []))
-    for index, (kind, fragments) in enumerate(reply):
-        done = ITEMS[kind](told, index, fragments)
-        told.add("response.output_item.done", output_index=index, item=done)
+def responses(reply: Reply, turn: int = 1) -> list[Section]:
+    told, output = Told(turn), list[Json]()
+    begun = told.event("response.created", response=response("in_progress", []))
+    sections = [Section(begun, [], b"")]
+    for index, part in enumerate(reply):
+        section, done = ITEMS[part.kind](told, index, part)
+        sections.append(section)
         output.append(done)
-    told.add("response.completed", response=response("completed", output))
-    return told.events
+    ended = told.event("response.completed", response=response("completed", output))
+    return [*sections, Section(b"", [], ended)]
+
+
+# -- when --------------------------------------------------------------------------------------
+
+
+def events(sections: list[Section]) -> list[bytes]:
+    """What is written at one time each: a fragment, or what opens or closes a part."""
+    pieces = [piece for head, deltas, tail in sections for piece in (head, *deltas, tail)]
+    return [piece for piece in pieces if piece]
+
+
+def at_once(sections: list[Section]) -> Schedule:
+    return [(0.0, b"".join(events(sections)))]
+
+
+def one_by_one(sections: list[Section], apart_s: float) -> Schedule:
+    return [(number * apart_s, each) for number, each in enumerate(events(sections))]
 
 
 WIRES: dict[str, Wire] = {"messages": messages, "chat": chat, "responses": responses}
 # What a request with results of tools is answered with; replay.c knows the names.
 DONE = [Part("text", ["Done."])]
 SHORT: dict[str, Schedule] = {
-    "short": [(0.0, b"".join(messages(DONE)))],
-    "short-chat": [(0.0, b"".join(chat(DONE)))],
-    "short-responses": [(0.0, b"".join(responses(DONE)))],
+    "short": at_once(messages(DONE)),
+    "short-chat": at_once(chat(DONE)),
+    "short-responses": at_once(responses(DONE, turn=2)),
 }
-
-
-# -- when --------------------------------------------------------------------------------------
-
-
-def at_once(events: list[bytes]) -> Schedule:
-    return [(0.0, b"".join(events))]
-
-
-def one_by_one(events: list[bytes], apart_s: float) -> Schedule:
-    return [(number * apart_s, each) for number, each in enumerate(events)]

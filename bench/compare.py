@@ -1,0 +1,148 @@
+"""midstream beside its peers and beside the floor: all measures, in turns, medians of rounds.
+
+    python bench/compare.py [--quick] [--only MEASURE ...] [--peers PEER ...] [--rounds N]
+                            [--json FILE]
+
+Each peer runs in its own virtual environment (bench/venvs.py), midstream in the one that this runs
+in; the bytes come from a server in C (bench/replay.c). With two cores or more the server has one to
+itself and whoever is measured another. The figures go to the file, from which bench/report.py makes
+the tables and bench/plots.py the pictures. What happens is told on stderr.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from measures import FULL, MEASURES, QUICK, Figures, Place, schedules
+from report import tables
+from server import Server, serving
+from venvs import PEERS
+from workers import Contender, Failed, Worker, versions, workers
+
+Rounds = dict[str, list[Figures | str]]  # by contender; words where it failed
+
+
+def tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def cores() -> tuple[int | None, int | None]:
+    """The server's core, and the one of whoever is measured, if there are two."""
+    usable = sorted(os.sched_getaffinity(0))
+    return (usable[0], usable[-1]) if len(usable) > 1 else (None, None)
+
+
+class Bench:
+    def __init__(self, server: Server, found: dict[str, Worker], options: argparse.Namespace):
+        self._server = server
+        self._workers = found
+        self._sizes = QUICK if options.quick else FULL
+        self._options = options
+        self.contenders: dict[str, Contender] = {}
+        for worker in found.values():
+            self.contenders |= worker.contenders()
+            worker.stop()
+
+    def rounds_of(self, measure: str) -> int:
+        """A quick run has one, or three where a round takes next to no time."""
+        if self._options.rounds:
+            return int(self._options.rounds)
+        most = 3 if measure in ("text", "mixed", "ttft", "cold") else 1
+        return min(MEASURES[measure][1], most) if self._options.quick else MEASURES[measure][1]
+
+    def measured(self, measure: str) -> Rounds:
+        """All contenders in turns, round by round; the first round of CPU warms up."""
+        found: Rounds = {
+            name: [] for name, each in self.contenders.items() if measure in each.measures
+        }
+        for number in range(self.rounds_of(measure)):
+            tell(f"{measure}: round {number + 1}")
+            for name, before in found.items():
+                if not self._is_enough(before):
+                    before.append(self._once(measure, name))
+        for worker in self._workers.values():
+            worker.stop()
+        return found
+
+    def _once(self, measure: str, name: str) -> Figures | str:
+        contender = self.contenders[name]
+        place = Place(self._server, self._workers[contender.peer], self._sizes)
+        try:
+            figures = MEASURES[measure][0](contender, place)
+        except Failed as failed:
+            tell(f"  {name}: {failed}")
+            return str(failed)
+        shown = ", ".join(f"{k} {v:.4g}" for k, v in figures.items() if v is not None)
+        tell(f"  {name}: {shown}")
+        return figures
+
+    def _is_enough(self, before: list[Figures | str]) -> bool:
+        """Whoever fails or is slow would keep the others waiting, and is not asked again."""
+        return any(
+            isinstance(each, str) or (each.get("cpu_s") or 0) > self._sizes.slow_s
+            for each in before
+        )
+
+
+def median(rounds: list[Figures | str]) -> dict[str, Any]:
+    """The median of each figure; a figure that a round lacks is left out of it."""
+    failed = next((each for each in rounds if isinstance(each, str)), None)
+    if failed is not None:
+        return {"failed": failed}
+    kept = [each for each in rounds if not isinstance(each, str)]
+    names = dict.fromkeys(name for each in kept for name in each)
+    found: dict[str, Any] = {}
+    for name in names:
+        values = [value for each in kept if (value := each.get(name)) is not None]
+        found[name] = statistics.median(values) if values else None
+    return found
+
+
+def about(found: dict[str, Worker], quick: bool) -> dict[str, Any]:
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "quick": quick,
+        "versions": {peer: versions(worker) for peer, worker in found.items()},
+    }
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure midstream beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="less of everything; minutes")
+    parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
+    parser.add_argument("--rounds", type=int, help="for every measure")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    server_core, core = cores()
+    found = workers(options.peers, core, tell)
+    sizes = QUICK if options.quick else FULL
+    results: dict[str, Any] = {"about": about(found, options.quick), "measures": {}, "rounds": {}}
+    with serving(schedules(sizes), server_core) as server:
+        bench = Bench(server, found, options)
+        results["contenders"] = {
+            name: {"peer": each.peer, "wire": each.wire} for name, each in bench.contenders.items()
+        }
+        for measure in options.only:
+            rounds = bench.measured(measure)
+            results["rounds"][measure] = rounds
+            results["measures"][measure] = {name: median(each) for name, each in rounds.items()}
+            if options.json:  # after each measure, so that nothing is lost
+                options.json.write_text(json.dumps(results, indent=1) + "\n")
+    print("\n\n".join(tables(results).values()))
+
+
+if __name__ == "__main__":
+    main()

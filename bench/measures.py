@@ -1,0 +1,332 @@
+"""What is measured: for each measure the bytes to play, what to ask a worker, and the figures.
+
+A measure gives the figures of one contender in one round; compare.py makes the rounds.
+"""
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from itertools import cycle, islice, pairwise
+from typing import NamedTuple
+
+from schedules import WIRES, Part, Reply, Schedule, at_once, one_by_one
+from server import Server
+from workers import Answer, Contender, Failed, Worker, surroundings
+
+Figures = dict[str, float | None]
+
+DELTAS, APART_S = 2000, 0.001
+EVENTS_A_SECOND, MARK_EVERY = 100, 10
+MARKED = "#" + "@" * 20 + " "
+LATE_S = 0.01  # streams are held while 99 of 100 events are no later
+RUNGS = (1, 10, 100, 300, 1000)
+STEPS = (1, 10, 20, 30, 50, 70, 100, 130, 170, 200, 250, 300, 400, 500, 600, 700, 850, 1000)
+TOOL_S, STREAM_S, EVERY_S = 1.5, 2.1, 0.02
+SEALED_S = {"tool_a": 0.3, "tool_b": 0.6}
+
+
+class Sizes(NamedTuple):
+    """How much of it: a quick run has less of everything."""
+
+    pieces: int = 100_000  # of ten bytes, in the long argument
+    window_s: float = 3.0  # for which lateness is watched
+    slow_s: float = 15.0  # whoever took longer for a long argument is not asked again
+    within_s: float = 150.0  # for one answer
+
+
+FULL = Sizes()
+QUICK = Sizes(pieces=10_000, window_s=1.0, within_s=60.0)
+
+
+class Place(NamedTuple):
+    """Where a contender is measured."""
+
+    server: Server
+    worker: Worker
+    sizes: Sizes
+
+    def url(self, contender: Contender, name: str) -> str:
+        return self.server.url(f"{contender.wire}-{name}")
+
+
+# -- what is played ----------------------------------------------------------------------------
+
+
+def words(count: int) -> list[str]:
+    """Fragments of five characters; not all alike, which some take for a model gone astray."""
+    return list(islice(cycle(["word ", "text "]), count))
+
+
+def arguments(count: int) -> list[str]:
+    return ['{"text": "', *["0123456789"] * count, '"}']
+
+
+def replies(pieces: int) -> dict[str, tuple[Reply, Reply]]:
+    """By measure: a reply, and the same with next to no fragments."""
+    third = DELTAS // 3
+    mixed = [
+        Part("thinking", words(third)),
+        Part("text", words(third)),
+        Part("tool", arguments(third)),
+    ]
+    little = [Part("thinking", words(1)), Part("text", words(1)), Part("tool", arguments(1))]
+    return {
+        "text": ([Part("text", words(DELTAS))], [Part("text", words(1))]),
+        "mixed": (mixed, little),
+        "argument": ([Part("tool", arguments(pieces))], [Part("tool", arguments(1))]),
+    }
+
+
+def fragments(reply: Reply) -> int:
+    return sum(len(part.fragments) for part in reply)
+
+
+def characters(reply: Reply) -> int:
+    return sum(len(fragment) for part in reply for fragment in part.fragments)
+
+
+def endless(seconds: float) -> list[str]:
+    """Text at 100 events a second; one in ten tells when it was written."""
+    count = round(seconds * EVENTS_A_SECOND)
+    return [MARKED if n % MARK_EVERY == 5 else word for n, word in enumerate(words(count))]
+
+
+def overlap_reply() -> Reply:
+    """As many words before, between and behind the calls as there is time for."""
+    first, second = SEALED_S.values()
+    texts = [first, second - first, STREAM_S - second]
+    counts = [round(seconds / EVERY_S) - 1 for seconds in texts]
+    parts = [Part("text", words(count)) for count in counts]
+    calls = [Part("tool", ['{"n": 1}'], name) for name in SEALED_S]
+    return [parts[0], calls[0], parts[1], calls[1], parts[2]]
+
+
+def overlap_plan(wire: str) -> Schedule:
+    """Text every 20 ms from beginning to end, and two calls between, whole at their times."""
+    (opening, _, _), *sections, (_, _, ending) = WIRES[wire](overlap_reply())
+    steps: Schedule = [(0.0, opening)]
+    at, sealed = 0.0, list(SEALED_S.values())
+    for head, deltas, tail in sections:
+        if len(deltas) == 1:
+            at = sealed.pop(0)
+            steps += [(at - EVERY_S / 2, head + deltas[0]), (at, tail)]
+            at -= EVERY_S / 2
+            continue
+        for delta in deltas:
+            at += EVERY_S
+            steps.append((at, head + delta))
+            head = b""
+        steps.append((at + EVERY_S / 4, tail))
+    return [step for step in [*steps, (STREAM_S, ending)] if step[1]]
+
+
+def schedules(sizes: Sizes) -> dict[str, Schedule]:
+    made: dict[str, Schedule] = {}
+    for wire, tell in WIRES.items():
+        for name, (full, bare) in replies(sizes.pieces).items():
+            if (wire, name) != ("chat", "mixed"):
+                made[f"{wire}-{name}"] = at_once(tell(full))
+                made[f"{wire}-{name}-0"] = at_once(tell(bare))
+        full, bare = replies(0)["text"]
+        made[f"{wire}-paced"] = one_by_one(tell(full), APART_S)
+        made[f"{wire}-paced-0"] = one_by_one(tell(bare), APART_S)
+        text = [Part("text", endless(30))]
+        made[f"{wire}-many"] = one_by_one(tell(text), 1 / EVENTS_A_SECOND)
+        made[f"{wire}-overlap"] = overlap_plan(wire)
+        made[f"{wire}-warm"] = at_once(tell(overlap_reply()))
+    return made
+
+
+# -- CPU ---------------------------------------------------------------------------------------
+
+
+def arrived_whole(read: int, reply: Reply) -> None:
+    """A loop reads "Done." too, after its tool has run."""
+    if not 0 <= read - characters(reply) <= len(" Done."):
+        raise Failed(f"read {read} characters of {characters(reply)}")
+
+
+def cpu(contender: Contender, place: Place, name: str, times: int) -> Figures:
+    """Microseconds of CPU a fragment, less what the request costs without them."""
+    full, bare = replies(0)["text" if name == "paced" else name]
+    answer = place.worker.ask(
+        place.sizes.within_s, task="cpu", contender=contender.name, times=times,
+        url=place.url(contender, name), bare=place.url(contender, f"{name}-0"),
+    )  # fmt: skip
+    arrived_whole(answer["characters"], full)
+    spent = {key: statistics.median(each) for key, each in answer["cpu_s"].items()}
+    count = fragments(full) - fragments(bare)
+    return {
+        "us": (spent["full"] - spent["bare"]) / count * 1e6,
+        "request_ms": spent["bare"] * 1e3,
+    }
+
+
+def text(contender: Contender, place: Place) -> Figures:
+    return cpu(contender, place, "text", 3)
+
+
+def mixed(contender: Contender, place: Place) -> Figures:
+    return cpu(contender, place, "mixed", 3)
+
+
+def paced(contender: Contender, place: Place) -> Figures:
+    return cpu(contender, place, "paced", 1)
+
+
+def argument(contender: Contender, place: Place) -> Figures:
+    """A call's arguments of 1 MB, in a process that has read nothing long before."""
+    place.worker.stop()
+    answer = place.worker.ask(
+        place.sizes.within_s, task="peak", contender=contender.name,
+        url=place.url(contender, "argument"), bare=place.url(contender, "argument-0"),
+    )  # fmt: skip
+    place.worker.stop()
+    arrived_whole(answer["characters"], replies(place.sizes.pieces)["argument"][0])
+    return {
+        "cpu_s": answer["cpu_s"],
+        "grown_mb": (answer["peak_bytes"] - answer["before_bytes"]) / 1e6,
+        "peak_mb": answer["peak_bytes"] / 1e6,
+    }
+
+
+# -- time --------------------------------------------------------------------------------------
+
+
+def ttft(contender: Contender, place: Place) -> Figures:
+    """From the call to the first text, in a client that was used before."""
+    url = place.url(contender, "text-0")
+    answer = place.worker.ask(task="ttft", contender=contender.name, url=url, times=20)
+    return {"ms": statistics.median(answer["ttft_s"]) * 1e3}
+
+
+def cold(contender: Contender, place: Place) -> Figures:
+    """From the start of the interpreter to the first byte on stdout, or to its end if none comes."""
+    url = place.url(contender, "text-0")
+    command = [str(place.worker.python), str(place.worker.script), "cold", contender.name, url]
+    env = surroundings() | {"ANTHROPIC_BASE_URL": url}
+    if contender.program:
+        program, *rest = (part.replace("{url}", url) for part in contender.program)
+        command = [str(place.worker.python.parent / program), *rest]
+    began = time.monotonic()
+    with subprocess.Popen(
+        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        took = time.monotonic() - began
+        _, said = process.communicate(timeout=60)
+    if process.returncode:
+        raise Failed(" ".join(said.decode().split())[-300:])
+    return {"ms": took * 1e3}
+
+
+# -- many streams ------------------------------------------------------------------------------
+
+
+def watched(contender: Contender, place: Place, streams: int) -> Answer:
+    """One trial. Streams begin at times of their own, so that their events are spread."""
+    place.server.log()
+    answer = place.worker.ask(
+        place.sizes.within_s, task="many", contender=contender.name, streams=streams,
+        url=place.url(contender, "many"), apart_s=0.0057, seconds=place.sizes.window_s,
+    )  # fmt: skip
+    marks = streams * EVENTS_A_SECOND / MARK_EVERY * place.sizes.window_s
+    answer["whole"] = answer["marks"] >= 0.9 * marks
+    answer["server_late_s"] = place.server.log()["latest_s"]
+    return answer
+
+
+def holds(answer: Answer) -> bool:
+    return answer["whole"] and answer["p99_s"] is not None and answer["p99_s"] <= LATE_S
+
+
+def many(contender: Contender, place: Place) -> Figures:
+    """Lateness at each rung, up to the first that is not held; then the most that is held.
+
+    What is not held is tried twice, since anything else on the machine can spoil one trial.
+    """
+    found: Figures = {}
+
+    def held(streams: int) -> bool:
+        answer = watched(contender, place, streams)
+        if not holds(answer):
+            answer = watched(contender, place, streams)
+        if streams in RUNGS:
+            late = answer["p99_s"] if answer["whole"] else None
+            found[f"p99_ms_{streams}"] = late and late * 1e3
+            found[f"cpu_{streams}"] = answer["cpu"]
+            found[f"server_late_ms_{streams}"] = answer["server_late_s"] * 1e3
+        return holds(answer)
+
+    best, fails = 0, STEPS[-1] + 1
+    for rung in RUNGS:
+        if not held(rung):
+            fails = rung
+            break
+        best = rung
+    while between := [step for step in STEPS if best < step < fails]:
+        step = between[len(between) // 2]
+        best, fails = (step, fails) if held(step) else (best, step)
+    return found | {"held": float(best)}
+
+
+def memory(contender: Contender, place: Place) -> Figures:
+    place.worker.stop()
+    answer = place.worker.ask(
+        task="memory", contender=contender.name, streams=100,
+        url=place.url(contender, "many"), bare=place.url(contender, "text-0"),
+    )  # fmt: skip
+    place.worker.stop()
+    return {"kb": answer["bytes_a_stream"] / 1e3}
+
+
+# -- overlap -----------------------------------------------------------------------------------
+
+
+def overlap(contender: Contender, place: Place) -> Figures:
+    """The tools' start, the end of the run, and the longest gap while the model wrote."""
+    command = {"task": "overlap", "contender": contender.name}
+    place.worker.ask(**command, url=place.url(contender, "warm"), seconds=0.0)
+    place.server.log()
+    answer = place.worker.ask(**command, url=place.url(contender, "overlap"), seconds=TOOL_S)
+    log = place.server.log()
+    asked = log["requests"][0]["t"]
+    ours = [step["t"] for step in log["steps"] if step["request"] == log["requests"][0]["request"]]
+    plan = zip(overlap_plan(contender.wire), ours, strict=True)
+    sealed = [written for (at, _), written in plan if at in SEALED_S.values()]
+    began, ended = answer["began"], answer["ended"]
+    return {
+        "first_tool_s": began["a"] - asked,
+        "start_a_ms": (began["a"] - sealed[0]) * 1e3,
+        "start_b_ms": (began["b"] - sealed[1]) * 1e3,
+        "run_s": answer["end"] - asked,
+        "gap_ms": longest_gap_s(answer["read"]) * 1e3,
+        "next_request_ms": (log["requests"][1]["t"] - max(ours[-1], *ended.values())) * 1e3,
+    }
+
+
+def longest_gap_s(read: list[tuple[float, int]]) -> float:
+    """Between two fragments of the first reply: what comes after it waits for the tools."""
+    first, times = characters(overlap_reply()), list[float]()
+    for at, length in read:
+        if first > 0:
+            times.append(at)
+        first -= length
+    return max(b - a for a, b in pairwise(times))
+
+
+Measure = Callable[[Contender, Place], Figures]
+# In the order of running, with the rounds that each is given.
+MEASURES: dict[str, tuple[Measure, int]] = {
+    "text": (text, 7),
+    "mixed": (mixed, 5),
+    "paced": (paced, 3),
+    "argument": (argument, 3),
+    "ttft": (ttft, 5),
+    "cold": (cold, 7),
+    "overlap": (overlap, 3),
+    "memory": (memory, 3),
+    "many": (many, 1),
+}

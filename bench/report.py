@@ -1,0 +1,219 @@
+"""The tables of docs/performance.md, from the figures of bench/compare.py.
+
+    python bench/report.py FILE.json [--write docs/performance.md]
+
+A page holds each table between `<!-- bench NAME -->` and `<!-- bench end -->`; what stands between
+is replaced. Without --write the tables are printed.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Results = dict[str, Any]
+Cell = Callable[[str], str]  # of a contender
+# What the others on a wire are compared with.
+OURS = {"messages": "midstream", "chat": "midstream, Chat", "responses": "midstream, Responses"}
+FLOOR = {"messages": "floor", "chat": "floor, Chat", "responses": "floor, Responses"}
+WIRES = {"messages": "Anthropic Messages", "chat": "Chat Completions", "responses": "Responses"}
+NOTHING = "—"
+
+
+def number(value: float | None) -> str:
+    """Three digits, which is more than most figures are worth."""
+    if value is None:
+        return NOTHING
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+class Figures:
+    """One measure's figures, by contender, with the ratios to midstream and to the floor."""
+
+    def __init__(self, results: Results, measure: str) -> None:
+        self.found: dict[str, dict[str, Any]] = results["measures"].get(measure, {})
+        self._contenders = results["contenders"]
+
+    def get(self, name: str, key: str) -> float | None:
+        value = self.found.get(name, {}).get(key)
+        return value if isinstance(value, float | int) else None
+
+    def cell(self, key: str) -> Cell:
+        return lambda name: self.failure(name) or number(self.get(name, key))
+
+    def failure(self, name: str) -> str:
+        """What stands in the place of a figure: the time that was too short, or that it failed."""
+        words: str = self.found.get(name, {}).get("failed", "")
+        late = re.match(r"took longer than (\d+) s", words)
+        return f"over {late[1]} s" if late else "failed" if words else ""
+
+    def ratio(self, key: str, standard: dict[str, str]) -> Cell:
+        def cell(name: str) -> str:
+            value = self.get(name, key)
+            base = self.get(standard[self._contenders[name]["wire"]], key)
+            return f"{number(value / base)} ×" if value and base else ""
+
+        return cell
+
+    def by(self, key: str) -> list[str]:
+        """The contenders, wire by wire, least first; whoever failed is last."""
+
+        def place(name: str) -> tuple[int, float]:
+            value = self.get(name, key)
+            wire = list(WIRES).index(self._contenders[name]["wire"])
+            return wire, float("inf") if value is None else value
+
+        return sorted(self.found, key=place)
+
+    def notes(self) -> list[str]:
+        failed = {name: each["failed"] for name, each in self.found.items() if "failed" in each}
+        return [f"{name}: {words}" for name, words in failed.items() if not self._late(words)]
+
+    @staticmethod
+    def _late(words: str) -> bool:
+        return words.startswith("took longer")
+
+
+def table(names: list[str], columns: dict[str, Cell], notes: list[str]) -> str:
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name in names:
+        shown = f"**{name}**" if name.startswith("midstream") else name
+        lines.append(f"| {shown} | " + " | ".join(cell(name) for cell in columns.values()) + " |")
+    return "\n".join([*lines, *(f"\n{note}." for note in notes)])
+
+
+def cpu(results: Results) -> str:
+    text, mixed, paced = (Figures(results, name) for name in ("text", "mixed", "paced"))
+    columns = {
+        "text, µs": text.cell("us"),
+        "of midstream": text.ratio("us", OURS),
+        "of the floor": text.ratio("us", FLOOR),
+        "mixed, µs": mixed.cell("us"),
+        "of midstream ": mixed.ratio("us", OURS),
+        "one event a write, µs": paced.cell("us"),
+        "of midstream  ": paced.ratio("us", OURS),
+        "a request, ms": text.cell("request_ms"),
+    }
+    names = text.by("us")
+    names += [name for name in paced.by("us") if name not in names]
+    return table(names, columns, text.notes())
+
+
+def argument(results: Results) -> str:
+    found = Figures(results, "argument")
+    columns = {
+        "CPU, s": found.cell("cpu_s"),
+        "of midstream": found.ratio("cpu_s", OURS),
+        "of the floor": found.ratio("cpu_s", FLOOR),
+        "memory, MB more": found.cell("grown_mb"),
+        "the process at its peak, MB": found.cell("peak_mb"),
+    }
+    return table(found.by("cpu_s"), columns, found.notes())
+
+
+def streams(results: Results) -> str:
+    found, kept = Figures(results, "many"), Figures(results, "memory")
+    columns: dict[str, Cell] = {"streams held": found.cell("held")}
+    for rung in (1, 10, 100, 300, 1000):
+        columns[f"p99 at {rung:,}, ms"] = found.cell(f"p99_ms_{rung}")
+    columns["a stream, KB"] = kept.cell("kb")
+
+    def least(name: str) -> tuple[float, float]:
+        return -(found.get(name, "held") or 0), found.get(name, "cpu_1") or 0
+
+    return table(sorted(found.found, key=least), columns, [*found.notes(), *kept.notes()])
+
+
+def start(results: Results) -> str:
+    first, cold = Figures(results, "ttft"), Figures(results, "cold")
+
+    def added(name: str) -> str:
+        value, base = first.get(name, "ms"), first.get("floor", "ms")
+        return NOTHING if value is None or base is None else number(value - base)
+
+    columns = {
+        "first text of a warm client, ms": first.cell("ms"),
+        "more than the floor, ms": added,
+        "cold start to the first text, ms": cold.cell("ms"),
+        "of midstream": lambda name: _of(cold.get(name, "ms"), cold.get("midstream -p", "ms")),
+    }
+    names = sorted({*first.found, *cold.found}, key=lambda name: cold.get(name, "ms") or 0)
+    return table(names, columns, [*first.notes(), *cold.notes()])
+
+
+def _of(value: float | None, base: float | None) -> str:
+    return f"{number(value / base)} ×" if value and base else ""
+
+
+def overlap(results: Results) -> str:
+    found = Figures(results, "overlap")
+    columns = {
+        "the first tool starts, s": found.cell("first_tool_s"),
+        "after its block's end, ms": found.cell("start_a_ms"),
+        "the second, after its own, ms": found.cell("start_b_ms"),
+        "the run ends, s": found.cell("run_s"),
+        "longest gap for a reader, ms": found.cell("gap_ms"),
+        "next request, after stream and tools, ms": found.cell("next_request_ms"),
+    }
+    names = sorted(found.found, key=lambda name: found.get(name, "run_s") or float("inf"))
+    return table(names, columns, found.notes())
+
+
+TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
+    "cpu": ("text", cpu),
+    "argument": ("argument", argument),
+    "streams": ("many", streams),
+    "start": ("ttft", start),
+    "overlap": ("overlap", overlap),
+}
+
+
+def tables(results: Results) -> dict[str, str]:
+    """The tables by name; those of measures that were not taken are left out."""
+    return {
+        name: make(results)
+        for name, (measure, make) in TABLES.items()
+        if measure in results["measures"]
+    }
+
+
+def about(results: Results) -> str:
+    told = results["about"]
+    peers = {each["peer"] for each in results["contenders"].values()}
+    wanted = ("anthropic", "openai", "pydantic-ai-slim", "litellm", "langchain-anthropic",
+              "strands-agents", "ai", "llm", "llm-anthropic", "httpx2", "aiohttp", "msgspec")  # fmt: skip
+    found: dict[str, set[str]] = {}
+    for peer in peers:
+        for name, version in told["versions"][peer].items():
+            if name in wanted:
+                found.setdefault(name, set()).add(version)
+    listed = [f"{name} {' and '.join(sorted(found[name]))}" for name in wanted if name in found]
+    return f"{told['date']}, {told['machine']}, CPython {told['python']}; {', '.join(listed)}."
+
+
+def written(page: str, results: Results) -> str:
+    """The page with the tables of the results in their places."""
+    for name, table_ in (tables(results) | {"about": about(results)}).items():
+        place = rf"(<!-- bench {name} -->\n).*?(<!-- bench end -->)"
+        page = re.sub(place, lambda m, t=table_: f"{m[1]}{t}\n{m[2]}", page, flags=re.DOTALL)
+    return page
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make tables of figures.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--write", type=Path, metavar="PAGE")
+    options = parser.parse_args()
+    results = json.loads(options.file.read_text())
+    if options.write:
+        options.write.write_text(written(options.write.read_text(), results))
+    else:
+        print("\n\n".join([about(results), *tables(results).values()]))
+
+
+if __name__ == "__main__":
+    main()
