@@ -34,11 +34,10 @@ fix: .venv/dev  ## Format, and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/bench  ## Measure, beside the peers, in one run
-	$(BIN)/python bench/overlap.py
-	$(BIN)/python bench/cpu.py
-	$(BIN)/python bench/wires.py
-	$(BIN)/python bench/cold_start.py
+bench: .venv/bench  ## Measure, beside the peers, in one run; BENCH=--quick for minutes
+	$(BIN)/python bench/compare.py $(BENCH) --json docs/bench.json
+	$(BIN)/python bench/report.py docs/bench.json --write docs/performance.md
+	$(BIN)/python bench/plots.py docs/bench.json
 	$(BIN)/python bench/journal.py
 	$(BIN)/python bench/markdown.py
 	$(BIN)/python bench/terminal.py
@@ -58,7 +57,7 @@ lock: .venv/dev  ## Pin the dependencies anew
 		--custom-compile-command "make lock" --group models -o requirements/models.txt
 
 clean:  ## Remove the virtual environment and what the tools left behind
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	rm -rf .venv bench/.venvs bench/.build .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

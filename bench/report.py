@@ -15,6 +15,11 @@ from typing import Any
 
 Results = dict[str, Any]
 Cell = Callable[[str], str]  # of a contender
+# The libraries whose versions are told.
+TOLD = (
+    "anthropic", "openai", "pydantic-ai-slim", "litellm", "langchain-anthropic", "strands-agents",
+    "ai", "llm", "llm-anthropic", "httpx2", "aiohttp", "msgspec",
+)  # fmt: skip
 # What the others on a wire are compared with.
 OURS = {"messages": "midstream", "chat": "midstream, Chat", "responses": "midstream, Responses"}
 FLOOR = {"messages": "floor", "chat": "floor, Chat", "responses": "floor, Responses"}
@@ -184,22 +189,23 @@ def tables(results: Results) -> dict[str, str]:
 def about(results: Results) -> str:
     told = results["about"]
     peers = {each["peer"] for each in results["contenders"].values()}
-    wanted = ("anthropic", "openai", "pydantic-ai-slim", "litellm", "langchain-anthropic",
-              "strands-agents", "ai", "llm", "llm-anthropic", "httpx2", "aiohttp", "msgspec")  # fmt: skip
     found: dict[str, set[str]] = {}
     for peer in peers:
         for name, version in told["versions"][peer].items():
-            if name in wanted:
+            if name in TOLD:
                 found.setdefault(name, set()).add(version)
-    listed = [f"{name} {' and '.join(sorted(found[name]))}" for name in wanted if name in found]
-    return f"{told['date']}, {told['machine']}, CPython {told['python']}; {', '.join(listed)}."
+    listed = [f"{name} {' and '.join(sorted(found[name]))}" for name in TOLD if name in found]
+    kind = "A quick run of " if told["quick"] else ""
+    where = f"{told['date']}, {told['machine']}, CPython {told['python']}"
+    return f"{kind}{where}; {', '.join(listed)}."
 
 
 def written(page: str, results: Results) -> str:
     """The page with the tables of the results in their places."""
-    for name, table_ in (tables(results) | {"about": about(results)}).items():
-        place = rf"(<!-- bench {name} -->\n).*?(<!-- bench end -->)"
-        page = re.sub(place, lambda m, t=table_: f"{m[1]}{t}\n{m[2]}", page, flags=re.DOTALL)
+    for name, made in (tables(results) | {"about": about(results)}).items():
+        begin, end = f"<!-- bench {name} -->\n", "<!-- bench end -->"
+        before, _, rest = page.partition(begin)
+        page = before + begin + made + "\n" + rest[rest.index(end) :]
     return page
 
 

@@ -193,7 +193,7 @@ def reasoning_section(told: Told, index: int, part: Part) -> tuple[Section, Json
     text = {"type": "summary_text", "text": ""}
     whole = text | {"text": "".join(part.fragments)}
     done = item | {"summary": [whole]}
-    begun = item | {"summary": []}
+    begun: Json = item | {"summary": []}
     head = told.event("response.output_item.added", output_index=index, item=begun)
     head += told.event("response.reasoning_summary_part.added", part=text, **place)
     deltas = [
@@ -207,8 +207,8 @@ def reasoning_section(told: Told, index: int, part: Part) -> tuple[Section, Json
 
 
 def call_section(told: Told, index: int, part: Part) -> tuple[Section, Json]:
-    item = {"id": f"fc_{told.turn}_{index}", "type": "function_call", "call_id": f"call_{told.turn}_{index}",
-            "name": part.name}  # fmt: skip
+    ids = {"id": f"fc_{told.turn}_{index}", "call_id": f"call_{told.turn}_{index}"}
+    item = ids | {"type": "function_call", "name": part.name}
     place = {"item_id": item["id"], "output_index": index}
     done = item | {"status": "completed", "arguments": "".join(part.fragments)}
     begun = item | {"status": "in_progress", "arguments": ""}

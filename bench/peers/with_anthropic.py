@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anthropic
-from worker import KEEP_SCHEMA, NUMBER_SCHEMA, Contender, Got, Open, Read, Tools, main
+from worker import KEEP_SCHEMA, NUMBER_SCHEMA, WARM, Contender, Got, Open, Read, Tools, main
 
 ASKED: dict[str, Any] = {"model": "claude-sonnet-4-6", "max_tokens": 8192}
 QUESTION: list[Any] = [{"role": "user", "content": "Go."}]
@@ -116,39 +116,39 @@ async def play_eager(url: str, tools: Tools, got: Got) -> None:
 
 
 async def play_by_hand(url: str, tools: Tools, got: Got) -> None:
-    """The helper, a task for each call at the end of its block, and the second request."""
+    """The helper, a task for each call at the end of its block, and the next request."""
     functions = {"tool_a": tools.a, "tool_b": tools.b}
     specs = [{"name": n, "description": "Block.", "input_schema": NUMBER_SCHEMA} for n in functions]
     history, calls = list(QUESTION), dict[str, asyncio.Task[str]]()
+
+    def take(event: Any, group: asyncio.TaskGroup) -> None:
+        if event.type == "content_block_delta":
+            got(fragment(event.delta))
+        elif event.type == "content_block_stop" and event.content_block.type == "tool_use":
+            block = event.content_block
+            work = asyncio.to_thread(functions[block.name], **block.input)
+            calls[block.id] = group.create_task(work)
+
     async with client(url) as sdk, asyncio.TaskGroup() as group:
-        while True:
+        while history[-1]["content"]:
             calls.clear()
             async with sdk.messages.stream(**ASKED, messages=history, tools=specs) as stream:
                 async for event in stream:
-                    if event.type == "content_block_delta":
-                        got(fragment(event.delta))
-                    elif event.type == "content_block_stop":
-                        block = event.content_block
-                        if block.type == "tool_use":
-                            function = functions[block.name]
-                            work = asyncio.to_thread(function, **block.input)
-                            calls[block.id] = group.create_task(work)
+                    take(event, group)
                 answer = await stream.get_final_message()
-            if not calls:
-                return
+            history.append({"role": "assistant", "content": answer.content})
             results = [
                 {"type": "tool_result", "tool_use_id": call, "content": await task}
                 for call, task in calls.items()
             ]
-            history += [{"role": "assistant", "content": answer.content},
-                        {"role": "user", "content": results}]  # fmt: skip
+            history.append({"role": "user", "content": results})
 
 
 CONTENDERS = {
     "anthropic SDK, stream=True": Contender(raw),
-    "anthropic SDK, messages.stream": Contender(helper),
-    "anthropic SDK, tool_runner": Contender(runner(False), play_plain),
-    "anthropic SDK, tool_runner, eager": Contender(runner(True), play_eager),
+    "anthropic SDK, messages.stream": Contender(helper, measures=WARM),
+    "anthropic SDK, tool_runner": Contender(runner(False), play_plain, WARM),
+    "anthropic SDK, tool_runner, eager": Contender(runner(True), play_eager, WARM),
     "anthropic SDK, tasks by hand": Contender(play=play_by_hand),
 }
 

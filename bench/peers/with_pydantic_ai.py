@@ -17,7 +17,7 @@ from pydantic_ai import (
 )
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
-from worker import TEXT_ONLY, Contender, Got, Open, Read, Tools, main
+from worker import WARM, Contender, Got, Open, Read, Tools, main
 
 
 def keep(text: str) -> str:
@@ -79,7 +79,7 @@ async def play(url: str, tools: Tools, got: Got) -> None:
 
 
 CONTENDERS = {
-    "pydantic-ai, run_stream": Contender(reader(read_text), measures=TEXT_ONLY),
+    "pydantic-ai, run_stream": Contender(reader(read_text), measures=WARM - {"mixed", "argument"}),
     "pydantic-ai, run_stream_events": Contender(reader(read_events), play),
 }
 

@@ -10,10 +10,11 @@ import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
+from typing import cast
 from urllib.parse import urlsplit
 
 import msgspec
-from worker import READING, Contender, Got, Open, Read, main
+from worker import READING, WARM, Contender, Got, Open, Read, main
 
 BODY = b'{"model": "claude-sonnet-4-6", "stream": true}'
 
@@ -63,9 +64,9 @@ def messages_reader(got: Got) -> Records:
     decode = msgspec.json.Decoder(MessagesEvent).decode
 
     def take(record: bytes) -> None:
-        if delta := decode(record[record.index(b"data: ") + 6 :]).delta:
-            if fragment := delta.text or delta.partial_json or delta.thinking:
-                got(fragment)
+        delta = decode(record[record.index(b"data: ") + 6 :]).delta
+        if delta and (fragment := delta.text or delta.partial_json or delta.thinking):
+            got(fragment)
 
     return take
 
@@ -207,8 +208,7 @@ class Fed(asyncio.Protocol):
         self.ended = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        transport.write(self._asked)
+        cast("asyncio.WriteTransport", transport).write(self._asked)
 
     def data_received(self, data: bytes) -> None:
         self._chunks.feed(data)
@@ -275,8 +275,8 @@ CONTENDERS = {
     "floor": Contender(over_sock_recv("messages")),
     "floor, Chat": Contender(over_sock_recv("chat"), measures=OF_WIRES - {"mixed"}, wire="chat"),
     "floor, Responses": Contender(over_sock_recv("responses"), measures=OF_WIRES, wire="responses"),
-    "asyncio streams and msgspec": Contender(over_streams, measures=READING - {"cold"}),
-    "asyncio.Protocol and msgspec": Contender(over_protocol, measures=READING - {"cold"}),
+    "asyncio streams and msgspec": Contender(over_streams, measures=WARM),
+    "asyncio.Protocol and msgspec": Contender(over_protocol, measures=WARM),
     "httpx2 and msgspec": Contender(over_httpx2),
     "aiohttp and msgspec": Contender(over_aiohttp),
 }

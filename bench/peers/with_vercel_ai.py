@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import ai
-from worker import Contender, Got, Read, Tools, main
+from worker import WARM, Contender, Got, Read, Tools, main
 
 DELTAS = (ai.events.TextDelta, ai.events.ReasoningDelta, ai.events.ToolDelta)
 
@@ -69,7 +69,10 @@ async def play(url: str, tools: Tools, got: Got) -> None:
     await read_agent(model(url), [tool_a, tool_b], got)
 
 
-CONTENDERS = {"Vercel ai, stream": Contender(stream), "Vercel ai, Agent": Contender(agent, play)}
+CONTENDERS = {
+    "Vercel ai, stream": Contender(stream),
+    "Vercel ai, Agent": Contender(agent, play, WARM),
+}
 
 if __name__ == "__main__":
     main(CONTENDERS)

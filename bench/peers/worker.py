@@ -25,7 +25,8 @@ Open = Callable[[str], AbstractAsyncContextManager[Read]]
 Play = Callable[[str, "Tools", Got], Awaitable[None]]
 
 READING = frozenset({"text", "mixed", "argument", "paced", "ttft", "many", "memory", "cold"})
-TEXT_ONLY = READING - {"mixed", "argument"}
+# One contender of each peer starts cold: for the others the start is the same.
+WARM = READING - {"cold"}
 # One of so many events of a stream tells when it was written; see compare.py.
 MARK = "#"
 KEEP_SCHEMA = {
@@ -110,8 +111,7 @@ async def peak(open_client: Open, url: str, bare: str) -> dict[str, Any]:
     async with open_client(bare) as read_bare, open_client(url) as read:
         await read_bare(lambda piece: None)
         before = resident_bytes()
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")  # the peak begins anew
+        forget_peak()
         began, wall = time.process_time(), time.monotonic()
         await read(got)
         spent, took = time.process_time() - began, time.monotonic() - wall
@@ -121,12 +121,16 @@ async def peak(open_client: Open, url: str, bare: str) -> dict[str, Any]:
 
 async def ttft(open_client: Open, url: str, times: int) -> dict[str, Any]:
     """Seconds from the call to the first fragment, in a client that was used before."""
-    found: list[float] = []
+    found, arrived = list[float](), list[float]()
+
+    def got(piece: str) -> None:
+        arrived.append(time.monotonic())
+
     async with open_client(url) as read:
         for _ in range(times + 3):
-            arrived: list[float] = []
+            arrived.clear()
             began = time.monotonic()
-            await read(lambda piece, arrived=arrived: arrived.append(time.monotonic()))
+            await read(got)
             found.append(arrived[0] - began)
     return {"ttft_s": found[3:]}
 
@@ -139,25 +143,32 @@ async def many(
     Streams begin `apart_s` after one another, and have a second to settle before it counts.
     """
     late: list[int] = []
-    counts = False
+    counts, over = False, False
 
     def got(piece: str) -> None:
         if counts and MARK in piece:
             now = time.monotonic_ns()
             late.extend(now - int(each[:20]) for each in piece.split(MARK)[1:])
 
+    async def read_until_over(read: Read) -> None:
+        try:
+            await read(got)
+        except Exception:  # some clients turn being cancelled into an error of their own
+            if not over:
+                raise
+
     async with open_client(url) as read:
         before = resident_bytes()
         async with asyncio.TaskGroup() as group:
             tasks = []
             for _ in range(streams):
-                tasks.append(group.create_task(as_coroutine(read(got))))
+                tasks.append(group.create_task(read_until_over(read)))
                 await asyncio.sleep(apart_s)
             await asyncio.sleep(1)
             counts, spent = True, time.process_time()
             await asyncio.sleep(seconds)
             counts, spent = False, time.process_time() - spent
-            after = resident_bytes()
+            after, over = resident_bytes(), True
             for task in tasks:
                 task.cancel()
     late.sort()
@@ -196,13 +207,15 @@ def shown(piece: str) -> None:
     sys.stdout.flush()
 
 
-async def as_coroutine(waiting: Awaitable[None]) -> None:
-    await waiting
-
-
 def resident_bytes() -> int:
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def forget_peak() -> None:
+    """The most that the process took is counted from now on."""
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
 
 
 def peak_bytes() -> int:
@@ -213,7 +226,8 @@ def peak_bytes() -> int:
 
 # -- the process -------------------------------------------------------------------------------
 
-TASKS = {"cpu": cpu, "peak": peak, "ttft": ttft, "many": many, "memory": memory}
+Task = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
+TASKS: dict[str, Task] = {"cpu": cpu, "peak": peak, "ttft": ttft, "many": many, "memory": memory}
 
 
 def main(contenders: dict[str, Contender]) -> None:
