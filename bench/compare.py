@@ -53,7 +53,7 @@ class Bench:
         """A quick run has one, or three where a round takes next to no time."""
         if self._options.rounds:
             return int(self._options.rounds)
-        most = 3 if measure in ("text", "mixed", "ttft", "cold") else 1
+        most = 3 if measure in ("text", "ttft") else 1
         return min(MEASURES[measure][1], most) if self._options.quick else MEASURES[measure][1]
 
     def measured(self, measure: str) -> Rounds:

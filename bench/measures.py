@@ -21,7 +21,7 @@ EVENTS_A_SECOND, MARK_EVERY = 100, 10
 MARKED = "#" + "@" * 20 + " "
 LATE_S = 0.01  # streams are held while 99 of 100 events are no later
 RUNGS = (1, 10, 100, 300, 1000)
-STEPS = (1, 10, 20, 30, 50, 70, 100, 130, 170, 200, 250, 300, 400, 500, 600, 700, 850, 1000)
+BETWEEN = (20, 30, 50, 70, 130, 170, 200, 250, 400, 500, 600, 700, 850)
 TOOL_S, STREAM_S, EVERY_S = 1.5, 2.1, 0.02
 SEALED_S = {"tool_a": 0.3, "tool_b": 0.6}
 
@@ -31,12 +31,14 @@ class Sizes(NamedTuple):
 
     pieces: int = 100_000  # of ten bytes, in the long argument
     window_s: float = 3.0  # for which lateness is watched
+    rungs: tuple[int, ...] = RUNGS  # of streams at once
+    between: tuple[int, ...] = BETWEEN  # tried behind the last rung that is held
     slow_s: float = 15.0  # whoever took longer for a long argument is not asked again
     within_s: float = 150.0  # for one answer
 
 
 FULL = Sizes()
-QUICK = Sizes(pieces=10_000, window_s=1.0, within_s=60.0)
+QUICK = Sizes(pieces=10_000, window_s=1.0, rungs=(10, 100, 300), between=(), within_s=60.0)
 
 
 class Place(NamedTuple):
@@ -254,8 +256,8 @@ def many(contender: Contender, place: Place) -> Figures:
         for _ in range(2):
             try:
                 answer = watched(contender, place, streams)
-            except Failed:  # too many for it; but one stream must go
-                if streams == 1:
+            except Failed:  # too many for it; but the first rung must go
+                if streams == place.sizes.rungs[0]:
                     raise
                 return False
             if streams in RUNGS:
@@ -267,13 +269,13 @@ def many(contender: Contender, place: Place) -> Figures:
                 return True
         return False
 
-    best, fails = 0, STEPS[-1] + 1
-    for rung in RUNGS:
+    best, fails = 0, RUNGS[-1] + 1
+    for rung in place.sizes.rungs:
         if not held(rung):
             fails = rung
             break
         best = rung
-    while between := [step for step in STEPS if best < step < fails]:
+    while between := [step for step in place.sizes.between if best < step < fails]:
         step = between[len(between) // 2]
         best, fails = (step, fails) if held(step) else (best, step)
     return found | {"held": float(best)}

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from report import Figures, number
 
 DOCS = Path(__file__).parent.parent / "docs"
-WIDTH, LEFT, RIGHT, ROW, BAR, SIZE = 880, 260, 80, 24, 15, 12
+WIDTH, LEFT, RIGHT, ROW, BAR, SIZE = 880, 280, 90, 24, 15, 12
 FONTS = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
 STYLE = f"""
 svg {{ font: {SIZE}px {FONTS} }}
@@ -155,7 +155,12 @@ def pictures(results: dict[str, Any]) -> dict[str, str]:
             Chart("Streams of 100 events/s on one core, 99 of 100 within 10 ms", held, "")
         ],
         "bench-overlap.svg": [
-            Chart("A run of 2.1 s with two tools of 1.5 s", run, "s", log=False),
+            Chart(
+                "A reply of 2.1 s that calls two tools of 1.5 s: the end of the run",
+                run,
+                "s",
+                log=False,
+            ),
             Chart("Longest gap for its reader; an event is written every 20 ms", gap, "ms"),
         ],
         "bench-start.svg": [

@@ -60,7 +60,7 @@ class Figures:
         def cell(name: str) -> str:
             value = self.get(name, key)
             base = self.get(standard[self._contenders[name]["wire"]], key)
-            return f"{number(value / base)} ×" if value and base else ""
+            return of(value, base)
 
         return cell
 
@@ -83,26 +83,27 @@ class Figures:
         return words.startswith("took longer")
 
 
-def table(names: list[str], columns: dict[str, Cell], notes: list[str]) -> str:
-    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+def table(names: list[str], columns: list[tuple[str, Cell]], notes: list[str]) -> str:
+    lines = ["| | " + " | ".join(head for head, _ in columns) + " |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
     for name in names:
         shown = f"**{name}**" if name.startswith("midstream") else name
-        lines.append(f"| {shown} | " + " | ".join(cell(name) for cell in columns.values()) + " |")
+        lines.append(f"| {shown} | " + " | ".join(cell(name) for _, cell in columns) + " |")
     return "\n".join([*lines, *(f"\n{note}." for note in notes)])
 
 
 def cpu(results: Results) -> str:
     text, mixed, paced = (Figures(results, name) for name in ("text", "mixed", "paced"))
-    columns = {
-        "text, µs": text.cell("us"),
-        "of midstream": text.ratio("us", OURS),
-        "of the floor": text.ratio("us", FLOOR),
-        "mixed, µs": mixed.cell("us"),
-        "of midstream ": mixed.ratio("us", OURS),
-        "one event a write, µs": paced.cell("us"),
-        "of midstream  ": paced.ratio("us", OURS),
-        "a request, ms": text.cell("request_ms"),
-    }
+    columns = [
+        ("text, µs", text.cell("us")),
+        ("of midstream", text.ratio("us", OURS)),
+        ("of the floor", text.ratio("us", FLOOR)),
+        ("mixed, µs", mixed.cell("us")),
+        ("of midstream", mixed.ratio("us", OURS)),
+        ("one event a write, µs", paced.cell("us")),
+        ("of midstream", paced.ratio("us", OURS)),
+        ("a request, ms", text.cell("request_ms")),
+    ]
     names = text.by("us")
     names += [name for name in paced.by("us") if name not in names]
     return table(names, columns, text.notes())
@@ -110,22 +111,22 @@ def cpu(results: Results) -> str:
 
 def argument(results: Results) -> str:
     found = Figures(results, "argument")
-    columns = {
-        "CPU, s": found.cell("cpu_s"),
-        "of midstream": found.ratio("cpu_s", OURS),
-        "of the floor": found.ratio("cpu_s", FLOOR),
-        "memory, MB more": found.cell("grown_mb"),
-        "the process at its peak, MB": found.cell("peak_mb"),
-    }
+    columns = [
+        ("CPU, s", found.cell("cpu_s")),
+        ("of midstream", found.ratio("cpu_s", OURS)),
+        ("of the floor", found.ratio("cpu_s", FLOOR)),
+        ("memory, MB more", found.cell("grown_mb")),
+        ("the process at its peak, MB", found.cell("peak_mb")),
+    ]
     return table(found.by("cpu_s"), columns, found.notes())
 
 
 def streams(results: Results) -> str:
     found, kept = Figures(results, "many"), Figures(results, "memory")
-    columns: dict[str, Cell] = {"streams held": found.cell("held")}
-    for rung in (1, 10, 100, 300, 1000):
-        columns[f"p99 at {rung:,}, ms"] = found.cell(f"p99_ms_{rung}")
-    columns["a stream, KB"] = kept.cell("kb")
+    columns = [("streams held", found.cell("held"))]
+    rungs = (1, 10, 100, 300, 1000)
+    columns += [(f"p99 at {rung:,}, ms", found.cell(f"p99_ms_{rung}")) for rung in rungs]
+    columns.append(("a stream, KB", kept.cell("kb")))
 
     def least(name: str) -> tuple[float, float]:
         return -(found.get(name, "held") or 0), found.get(name, "cpu_1") or 0
@@ -140,30 +141,34 @@ def start(results: Results) -> str:
         value, base = first.get(name, "ms"), first.get("floor", "ms")
         return NOTHING if value is None or base is None else number(value - base)
 
-    columns = {
-        "first text of a warm client, ms": first.cell("ms"),
-        "more than the floor, ms": added,
-        "cold start to the first text, ms": cold.cell("ms"),
-        "of midstream": lambda name: _of(cold.get(name, "ms"), cold.get("midstream -p", "ms")),
-    }
-    names = sorted({*first.found, *cold.found}, key=lambda name: cold.get(name, "ms") or 0)
+    columns = [
+        ("first text of a warm client, ms", first.cell("ms")),
+        ("more than the floor, ms", added),
+        ("cold start to the first text, ms", cold.cell("ms")),
+        ("of midstream -p", lambda name: of(cold.get(name, "ms"), cold.get("midstream -p", "ms"))),
+    ]
+    far = float("inf")  # whoever did not start cold stands behind those who did
+    names = sorted(
+        {*first.found, *cold.found},
+        key=lambda name: (cold.get(name, "ms") or far, first.get(name, "ms") or far),
+    )
     return table(names, columns, [*first.notes(), *cold.notes()])
 
 
-def _of(value: float | None, base: float | None) -> str:
+def of(value: float | None, base: float | None) -> str:
     return f"{number(value / base)} ×" if value and base else ""
 
 
 def overlap(results: Results) -> str:
     found = Figures(results, "overlap")
-    columns = {
-        "the first tool starts, s": found.cell("first_tool_s"),
-        "after its block's end, ms": found.cell("start_a_ms"),
-        "the second, after its own, ms": found.cell("start_b_ms"),
-        "the run ends, s": found.cell("run_s"),
-        "longest gap for a reader, ms": found.cell("gap_ms"),
-        "next request, after stream and tools, ms": found.cell("next_request_ms"),
-    }
+    columns = [
+        ("the first tool starts, s", found.cell("first_tool_s")),
+        ("after its block's end, ms", found.cell("start_a_ms")),
+        ("the second, after its own, ms", found.cell("start_b_ms")),
+        ("the run ends, s", found.cell("run_s")),
+        ("longest gap for a reader, ms", found.cell("gap_ms")),
+        ("next request, after stream and tools, ms", found.cell("next_request_ms")),
+    ]
     names = sorted(found.found, key=lambda name: found.get(name, "run_s") or float("inf"))
     return table(names, columns, found.notes())
 

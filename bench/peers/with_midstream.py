@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
-from worker import READING, Contender, Got, Open, Read, Tools, main
+from worker import READING, WARM, Contender, Got, Open, Read, Tools, main
 
 from midstream import Agent, tool
 from midstream.events import TextDelta, ThinkingDelta, ToolInputDelta
@@ -60,11 +60,9 @@ ASK = ("-m", "midstream", "-p", "Go.", "-m", MESSAGES, "--no-session", "--base-u
 CONTENDERS = {
     "midstream": Contender(reader(MESSAGES), play),
     "midstream, Chat": Contender(
-        reader("openai-chat:gpt-5"), measures=frozenset({"text", "argument"}), wire="chat"
+        reader("openai-chat:gpt-5"), measures=frozenset({"text", "argument", "ttft"}), wire="chat"
     ),
-    "midstream, Responses": Contender(
-        reader("openai:gpt-5"), measures=frozenset({"text", "mixed", "argument"}), wire="responses"
-    ),
+    "midstream, Responses": Contender(reader("openai:gpt-5"), measures=WARM, wire="responses"),
     "python -c pass": Contender(measures=COLD, program=(sys.executable, "-c", "pass")),
     "midstream --version": Contender(
         measures=COLD, program=(sys.executable, "-m", "midstream", "--version")
