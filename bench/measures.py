@@ -30,7 +30,7 @@ class Sizes(NamedTuple):
     """How much of it: a quick run has less of everything."""
 
     pieces: int = 100_000  # of ten bytes, in the long argument
-    window_s: float = 3.0  # for which lateness is watched
+    window_s: float = 2.5  # for which lateness is watched
     rungs: tuple[int, ...] = RUNGS  # of streams at once
     between: tuple[int, ...] = BETWEEN  # tried behind the last rung that is held
     slow_s: float = 15.0  # whoever took longer for a long argument is not asked again

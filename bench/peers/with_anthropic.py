@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anthropic
-from worker import KEEP_SCHEMA, NUMBER_SCHEMA, WARM, Contender, Got, Open, Read, Tools, main
+from worker import ALONE, KEEP_SCHEMA, NUMBER_SCHEMA, WARM, Contender, Got, Open, Read, Tools, main
 
 ASKED: dict[str, Any] = {"model": "claude-sonnet-4-6", "max_tokens": 8192}
 QUESTION: list[Any] = [{"role": "user", "content": "Go."}]
@@ -147,8 +147,8 @@ async def play_by_hand(url: str, tools: Tools, got: Got) -> None:
 CONTENDERS = {
     "anthropic SDK, stream=True": Contender(raw),
     "anthropic SDK, messages.stream": Contender(helper, measures=WARM),
-    "anthropic SDK, tool_runner": Contender(runner(False), play_plain, WARM),
-    "anthropic SDK, tool_runner, eager": Contender(runner(True), play_eager, WARM),
+    "anthropic SDK, tool_runner": Contender(runner(False), play_plain, ALONE),
+    "anthropic SDK, tool_runner, eager": Contender(runner(True), play_eager, ALONE),
     "anthropic SDK, tasks by hand": Contender(play=play_by_hand),
 }
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from llm_anthropic import AsyncClaudeMessages
-from worker import WARM, Contender, Got, Read, Tools, main
+from worker import ALONE, WARM, Contender, Got, Read, Tools, main
 
 FRAGMENTS = frozenset({"text", "reasoning", "tool_call_args"})
 
@@ -60,7 +60,7 @@ async def play(url: str, tools: Tools, got: Got) -> None:
 
 PROGRAM = ("llm", "-m", "claude-sonnet-4.6", "--no-log", "--key", "k", "Go.")
 CONTENDERS = {
-    "llm-anthropic, prompt": Contender(prompt, measures=WARM - {"mixed", "argument"}),
+    "llm-anthropic, prompt": Contender(prompt, measures=ALONE - {"mixed", "argument"}),
     "llm-anthropic, chain": Contender(chain, play, WARM),
     "llm -m claude-sonnet-4.6": Contender(measures=frozenset({"cold"}), program=PROGRAM),
 }

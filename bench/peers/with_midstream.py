@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
-from worker import READING, WARM, Contender, Got, Open, Read, Tools, main
+from worker import ALONE, READING, Contender, Got, Open, Read, Tools, main
 
 from midstream import Agent, tool
 from midstream.events import TextDelta, ThinkingDelta, ToolInputDelta
@@ -62,7 +62,7 @@ CONTENDERS = {
     "midstream, Chat": Contender(
         reader("openai-chat:gpt-5"), measures=frozenset({"text", "argument", "ttft"}), wire="chat"
     ),
-    "midstream, Responses": Contender(reader("openai:gpt-5"), measures=WARM, wire="responses"),
+    "midstream, Responses": Contender(reader("openai:gpt-5"), measures=ALONE, wire="responses"),
     "python -c pass": Contender(measures=COLD, program=(sys.executable, "-c", "pass")),
     "midstream --version": Contender(
         measures=COLD, program=(sys.executable, "-m", "midstream", "--version")

@@ -7,7 +7,7 @@ from typing import Any
 
 import openai
 from openai.lib.responses_tool_runner import AsyncRegisteredFunction, AsyncResponsesToolRunner
-from worker import KEEP_SCHEMA, NUMBER_SCHEMA, WARM, Contender, Got, Open, Play, Read, Tools, main
+from worker import ALONE, KEEP_SCHEMA, NUMBER_SCHEMA, Contender, Got, Open, Play, Read, Tools, main
 
 QUESTION: list[Any] = [{"role": "user", "content": "Go."}]
 FUNCTION = {"name": "keep", "description": "Keep a text.", "parameters": KEEP_SCHEMA}
@@ -114,7 +114,7 @@ CONTENDERS = {
     "openai SDK, Chat, helper": Contender(reader(chat_helper), measures=CHAT, wire="chat"),
     "openai SDK, Responses, stream=True": Contender(reader(responses_raw), wire="responses"),
     "openai SDK, Responses, helper": Contender(
-        reader(responses_helper), measures=WARM, wire="responses"
+        reader(responses_helper), measures=ALONE, wire="responses"
     ),
     "openai SDK, ResponsesToolRunner": Contender(play=player(False), wire="responses"),
     "openai SDK, ResponsesToolRunner, eager": Contender(play=player(True), wire="responses"),

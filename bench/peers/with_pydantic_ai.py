@@ -17,7 +17,7 @@ from pydantic_ai import (
 )
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
-from worker import WARM, Contender, Got, Open, Read, Tools, main
+from worker import ALONE, WARM, Contender, Got, Open, Read, Tools, main
 
 
 def keep(text: str) -> str:
@@ -78,9 +78,10 @@ async def play(url: str, tools: Tools, got: Got) -> None:
         await read_events(asked, got)
 
 
+TEXT = ALONE - {"mixed", "argument"} | {"cold"}
 CONTENDERS = {
-    "pydantic-ai, run_stream": Contender(reader(read_text), measures=WARM - {"mixed", "argument"}),
-    "pydantic-ai, run_stream_events": Contender(reader(read_events), play),
+    "pydantic-ai, run_stream": Contender(reader(read_text), measures=TEXT),
+    "pydantic-ai, run_stream_events": Contender(reader(read_events), play, WARM),
 }
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import msgspec
-from worker import READING, WARM, Contender, Got, Open, Read, main
+from worker import ALONE, READING, WARM, Contender, Got, Open, Read, main
 
 BODY = b'{"model": "claude-sonnet-4-6", "stream": true}'
 
@@ -275,7 +275,7 @@ CONTENDERS = {
     "floor": Contender(over_sock_recv("messages")),
     "floor, Chat": Contender(over_sock_recv("chat"), measures=OF_WIRES - {"mixed"}, wire="chat"),
     "floor, Responses": Contender(over_sock_recv("responses"), measures=OF_WIRES, wire="responses"),
-    "asyncio streams and msgspec": Contender(over_streams, measures=WARM),
+    "asyncio streams and msgspec": Contender(over_streams, measures=ALONE),
     "asyncio.Protocol and msgspec": Contender(over_protocol, measures=WARM),
     "httpx2 and msgspec": Contender(over_httpx2),
     "aiohttp and msgspec": Contender(over_aiohttp),

@@ -27,6 +27,8 @@ Play = Callable[[str, "Tools", Got], Awaitable[None]]
 READING = frozenset({"text", "mixed", "argument", "paced", "ttft", "many", "memory", "cold"})
 # One contender of each peer starts cold: for the others the start is the same.
 WARM = READING - {"cold"}
+# Nor are many streams read with each: they take a minute.
+ALONE = WARM - {"many", "memory"}
 # One of so many events of a stream tells when it was written; see compare.py.
 MARK = "#"
 KEEP_SCHEMA = {
