@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: help demo test models soak mutants check fix bench cast lock clean
+.PHONY: help demo test models soak mutants check fix bench bench-guard cast lock clean
 
 help:  ## List these
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 13
 
 demo: .venv/run  ## See it: a scripted model, real sockets, two real tools; needs no key
 	@$(BIN)/midstream demo
@@ -41,6 +41,9 @@ bench: .venv/bench  ## Measure, beside the peers, in one run; BENCH=--quick for 
 	$(BIN)/python bench/journal.py
 	$(BIN)/python bench/markdown.py
 	$(BIN)/python bench/terminal.py
+
+bench-guard: .venv/dev  ## Count the instructions of a delta; fails where they became more (valgrind)
+	$(BIN)/python bench/guard.py
 
 cast: .venv/dev  ## Record the terminal anew, and draw docs/terminal.svg (docs/casting)
 	$(BIN)/python docs/casting/cast.py docs/casting/weekend_scene.toml -o docs/terminal.cast

@@ -89,7 +89,7 @@ def version() -> str:
 
 async def read(way: str, deltas: int) -> None:
     import httpx2
-    from server import block_start, block_stop, ending, opening, text_delta
+    from schedules import block_start, block_stop, ending, opening, text_delta
 
     from midstream import Agent
     from midstream.agent.tally import know_prices
