@@ -31,6 +31,8 @@ def number(value: float | None) -> str:
     """Three digits, which is more than most figures are worth."""
     if value is None:
         return NOTHING
+    if value == int(value):
+        return f"{value:,.0f}"
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
