@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measures import FULL, MEASURES, QUICK, Figures, Place, schedules
+from measures import FULL, MEASURES, QUICK, Figures, Place
+from plays import schedules
 from report import tables
 from server import Server, serving
 from venvs import PEERS
@@ -57,7 +58,7 @@ class Bench:
         return min(MEASURES[measure][1], most) if self._options.quick else MEASURES[measure][1]
 
     def measured(self, measure: str) -> Rounds:
-        """All contenders in turns, round by round; the first round of CPU warms up."""
+        """All contenders in turns, round by round; each command warms up by itself."""
         found: Rounds = {
             name: [] for name, each in self.contenders.items() if measure in each.measures
         }
@@ -130,7 +131,7 @@ def main() -> None:
     found = workers(options.peers, core, tell)
     sizes = QUICK if options.quick else FULL
     results: dict[str, Any] = {"about": about(found, options.quick), "measures": {}, "rounds": {}}
-    with serving(schedules(sizes), server_core) as server:
+    with serving(schedules(sizes.pieces), server_core) as server:
         bench = Bench(server, found, options)
         results["contenders"] = {
             name: {"peer": each.peer, "wire": each.wire} for name, each in bench.contenders.items()
