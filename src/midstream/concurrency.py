@@ -61,8 +61,8 @@ def asyncio_loop() -> asyncio.AbstractEventLoop | None:
 class Bell:
     """Wakes the tasks that wait for it now.
 
-    A stream of one event a write waits once for each. A bare future takes 6 of 36 µs off what
-    anyio's Event makes of that.
+    A stream of one event a write waits once for each. With a bare future an event took 33 µs, with
+    anyio's Event 38.
     """
 
     def __init__(self) -> None:

@@ -262,6 +262,24 @@ async def test_requests_share_a_connection() -> None:
         assert len(server.guests) == 1
 
 
+async def test_what_was_not_read_is_no_burden_for_the_next_request() -> None:
+    """The whole of a large body is there, and the socket paused, when the first is left."""
+    whole = anyio.Event()
+
+    async def conduct(guest: Guest) -> None:
+        while True:
+            await guest.request()
+            size = MOST_UNREAD + 1 if guest.number == 1 else 2
+            await guest.say(OK + b"Content-Length: %d\r\n\r\n" % size + b"x" * size)
+            whole.set()
+
+    async with serving(conduct) as server, client(patience=5.0) as http:
+        async with http.stream("POST", server.url, content=b"{}"):
+            await whole.wait()
+            await anyio.wait_all_tasks_blocked()
+        assert (await http.post(server.url, content=b"{}")).content == b"xx"
+
+
 async def test_streams_side_by_side_have_a_connection_each_and_leave_them_to_others() -> None:
     async with serving(answering) as server, client() as http:
         async with anyio.create_task_group() as tasks:

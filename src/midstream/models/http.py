@@ -99,7 +99,7 @@ def system_certificates() -> ssl.SSLContext:
 def own_transport(
     verify: ssl.SSLContext | Literal[False], trust_env: bool
 ) -> httpx2.AsyncBaseTransport | None:
-    """Ours, which reads streams at half the price; None where httpx2's is needed or wanted.
+    """Ours, which reads streams for less; None where httpx2's is needed or wanted.
 
     It is needed on trio and where the environment names a proxy.
     """

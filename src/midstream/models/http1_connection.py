@@ -19,8 +19,8 @@ MOST_UNREAD = 256 << 10  # bytes that wait for their reader before the server ha
 class Http1Connection(asyncio.Protocol):
     """Carries one request at a time, for one task.
 
-    Errors are httpx2's: ReadTimeout, ReadError, RemoteProtocolError. What came before one is read
-    first.
+    Errors are httpx2's: ReadTimeout, ReadError, RemoteProtocolError. What earlier reads of the
+    socket brought is read first.
     """
 
     def __init__(self) -> None:
@@ -84,11 +84,10 @@ class Http1Connection(asyncio.Protocol):
     def release(self) -> bool:
         """Be done with the request. Returns whether the connection can take another one."""
         decoder, self._decoder = self._decoder, None
-        self._parts, self._unread = [], 0
         self._rest()
         whole = decoder is not None and decoder.ended and decoder.reusable
-        if not whole or self._trouble or self._transport.get_write_buffer_size():
-            self.abort()
+        if not whole or self._parts or self._trouble or self._transport.get_write_buffer_size():
+            self.abort()  # with parts unread the socket may be paused, for the next request as well
         self.idle_since = self._loop.time()
         return not self.closed
 

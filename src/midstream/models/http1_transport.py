@@ -1,7 +1,7 @@
 """HTTP/1.1 for long streams, behind httpx2's transport interface; on asyncio.
 
-httpx2's own transport reads at two and a half times the price (docs/performance.md). It is still
-who speaks HTTP/2, through proxies, and on trio.
+With httpx2's own transport a lone event costs 44 µs more (docs/decisions/0009-http.md);
+it is still who speaks HTTP/2, through proxies, and on trio.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class Http1Transport(httpx2.AsyncBaseTransport):
                 answer = await connection.send(request.method, head, stream, patience.get("read"))
             except BaseException as error:  # also when cancelled: nothing is left open
                 connection.abort()
-                # It was closed before it could hear of the request, which nobody has seen then.
+                # Closed while idle, most likely. To ask again has no effect but another answer.
                 if kept and not connection.answered and isinstance(error, GONE):
                     continue
                 raise

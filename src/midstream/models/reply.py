@@ -52,7 +52,6 @@ class Reply(AsyncIterator[Batch]):
         self._size = 0
         self._ended = False
         self._trouble: MidstreamError | None = None
-        self._moved_at = 0.0
         self._move(time.monotonic())
 
     async def __anext__(self) -> Batch:
