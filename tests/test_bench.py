@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.conftest import missing
+
 SOURCE = Path(__file__).parent.parent / "bench" / "replay.c"
 MARKER = b"@" * 20
 STEPS = [
@@ -19,8 +21,6 @@ STEPS = [
     (40_000, b"data: \n\r\0\n\n"),
 ]
 LARGE = b"x" * 20_000_000
-
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
 
 class Answer(NamedTuple):
@@ -64,6 +64,8 @@ def log(port: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("cc") is None:
+        missing("there is no C compiler")
     made = tmp_path_factory.mktemp("bench") / "replay"
     subprocess.run(["cc", "-O2", "-Wall", "-Werror", "-o", made, SOURCE], check=True)
     return made

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from midstream.tools.permissions import Rule
 from midstream.tools.prefixes import HARMLESS, OF_GIT, in_words, offered, prefix_of
+from tests.conftest import missing
 
 BEGINNINGS = [
     ("ls -la", "ls"),
@@ -73,7 +74,7 @@ def test_behind_what_is_offered_no_words_write_a_file(
     beginning: str, words: str, tmp_path: Path
 ) -> None:
     if shutil.which(beginning.split()[0]) is None:
-        pytest.skip("it is not on this machine")
+        missing(f"{beginning} is not on this machine")
     (tmp_path / "a").write_text("a\n")
     repository = ["git", "init", "-q", os.fspath(tmp_path)]
     subprocess.run(repository, check=True, env=os.environ | {"GIT_CONFIG_GLOBAL": os.devnull})

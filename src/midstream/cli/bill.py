@@ -15,7 +15,7 @@ from midstream.models.resolve import moved
 from midstream.secrets.names import address
 from midstream.turn.price import cost_usd
 
-# The tokens of one request, as models write: with its two turns, and with its one.
+# The tokens of one request, a guess: with its two turns, and with its one.
 USUAL = {WITH_TOOLS: Usage(1_600, 450), WITHOUT_TOOLS: Usage(40, 220)}
 TOOLS_TOKENS = 800  # that a turn is told of its tools and their results, at most
 

@@ -22,7 +22,8 @@ class Answer(Struct, frozen=True):
         by: "user", "nobody" (who could be asked), "everything", or a rule, such as
             "rule run_command:git status".
         words: what the user said with it.
-        asked: somebody was asked, whatever decided it then; and how long ago, in seconds.
+        asked: somebody was asked, whatever decided it then.
+        waited_s: how long before that they were asked, in seconds; None if nobody was.
     """
 
     allowed: bool

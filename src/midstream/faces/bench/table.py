@@ -111,8 +111,8 @@ def totals(report: Report) -> str:
         parts.append("tokens n/a")
     else:
         together = used.output_tokens / whole.seconds if whole.seconds else 0.0
-        read = used.input_tokens + used.cache_read_tokens + used.cache_write_tokens
-        parts.append(f"{read:,} tokens in, {used.output_tokens:,} out ({rate(together)}/s in all)")
+        speed = f"{rate(together)}/s in all"
+        parts.append(f"{used.read:,} tokens in, {used.output_tokens:,} out ({speed})")
     if lost != Usage():
         parts.append(f"{lost.input_tokens + lost.output_tokens:,} more in lost answers")
     if whole.cost_usd is not None:
