@@ -127,11 +127,12 @@ class Secrets:
 
     # -- the search ----------------------------------------------------------------------------
 
-    def spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Where keys are, from left to right, none over another."""
+    def spans(self, data: bytes, start: int = 0) -> list[tuple[int, int]]:
+        """Where keys are that begin at `start` or later, from left to right, none over another."""
         if not any(map(data.__contains__, (*_BEGINNINGS, *self._spelled, *self._before))):
             return []
-        return _merged(sorted([*self._known(data), *self._alike(data), *self._named(data)]))
+        found = (*self._known(data), *self._alike(data), *self._named(data))
+        return _merged(sorted(each for each in found if each[0] >= start))
 
     def _known(self, data: bytes) -> Iterator[tuple[int, int]]:
         for word in self._spelled:
@@ -192,7 +193,7 @@ class Stream:
         if not self._held or start + len(self._held[0]) > settled:
             return []
         # Of the context only the end is known: that a key begins there, it cannot show.
-        spans = [each for each in self._secrets.spans(joined) if each[0] >= start]
+        spans = self._secrets.spans(joined, start)
         ends = [end for end in accumulate(map(len, self._held), initial=start) if end <= settled]
         lead = self._secrets.lead  # without its beginning the rest of a key would not be known
         while len(ends) > 1 and any(first - lead < ends[-1] < last for first, last in spans):
