@@ -21,7 +21,7 @@ FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)")
 FOLD = re.compile(rb"\r?\n[ \t]+")
 BLANK_LINE = re.compile(rb"\n\r?\n")
 # The end of one chunk's data and the size of the next are matched at once: one search a chunk.
-FIRST_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+FIRST_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*|;[\t\x20-\x7e\x80-\xff]*)\r\n")
 NEXT_SIZE = re.compile(rb"\r\n" + FIRST_SIZE.pattern)
 LENGTH = re.compile(rb"[0-9]{1,18}")
 
