@@ -30,12 +30,12 @@ async def read_run(agent: Agent, got: Got) -> None:
 def reader(model: str) -> Open:
     @asynccontextmanager
     async def opened(url: str) -> AsyncGenerator[Read]:
-        agent = Agent(model, [keep], api_key="k", base_url=url)
+        async with Agent(model, [keep], api_key="k", base_url=url) as agent:
 
-        async def read(got: Got) -> None:
-            await read_run(agent, got)
+            async def read(got: Got) -> None:
+                await read_run(agent, got)
 
-        yield read
+            yield read
 
     return opened
 

@@ -151,6 +151,59 @@ async def test_the_turns_of_a_run_share_one_connection() -> None:
     assert len(world.connections) == 1
 
 
+async def test_the_runs_of_an_agent_that_was_entered_share_one_connection() -> None:
+    async with provider(*[says("Fine.")] * 4) as world:
+        alone = world.agent()
+        async with alone as agent:
+            for _ in range(2):
+                await agent.run("Well?")
+            assert len(world.connections) == 1
+            with pytest.raises(RuntimeError, match="entered already"):
+                await agent.__aenter__()
+        for _ in range(2):
+            await alone.run("Well?")
+    assert len(world.connections) == 3
+
+
+async def test_runs_that_go_on_at_once_in_an_agent_that_was_entered_do_not_meet() -> None:
+    async with simulator(WEATHER) as sim:
+        setting: dict[str, Any] = {"api_key": "k", "base_url": sim.url}
+        async with Agent("anthropic:m", [get_weather], **setting) as agent:
+            texts: list[str] = []
+
+            async def one() -> None:
+                texts.append((await agent.run("Weather?")).text)
+
+            async with anyio.create_task_group() as tasks:
+                for _ in range(10):
+                    tasks.start_soon(one)
+    assert texts == ["It is sunny, 18 °C."] * 10
+
+
+async def test_a_stop_in_an_agent_that_was_entered_is_of_no_matter_to_the_next_run() -> None:
+    async with provider([start(), text(0, "Hi", close=False), Do.STALL], says("Fine.")) as world:
+        async with world.agent() as agent:
+            async with agent.run("Well?") as run:
+                async for event in run:
+                    if isinstance(event, TextDelta):
+                        run.cancel()
+            assert (await agent.run("Well?")).text == "Fine."
+            with anyio.fail_after(20):
+                await world.left.wait()
+
+
+async def test_an_agent_that_could_not_be_entered_can_be_entered_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agent = Agent("anthropic:m", api_key="k", base_url="http://127.1.2.3:1")
+    with monkeypatch.context() as broken:
+        broken.setenv("HTTP_PROXY", "nonsense://x")
+        with pytest.raises(ConfigurationError, match="proxy"):
+            await agent.__aenter__()
+    async with agent:
+        pass
+
+
 async def test_another_reader_may_come_late() -> None:
     async with simulator(WEATHER) as sim:
         agent = Agent("anthropic:m", [get_weather], api_key="k", base_url=sim.url)

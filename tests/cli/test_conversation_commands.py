@@ -4,9 +4,11 @@ import re
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
-from midstream.simulator import Reply, Scenario, call, say, think
+from midstream.simulator import Reply, Scenario, Simulator, call, say, think
+from midstream.simulator.faults import Status
 from tests.cli.talking import LONG, Start, last_words, slowly, talk, words_of
 from tests.cli.tmux import Tmux, needs_tmux
 
@@ -62,6 +64,27 @@ def test_what_is_no_command_is_said_so_and_paths_are_words(
         command(tmux, " /nonsense", "Then not.")
     assert last_words(sim.requests[0]).startswith("/etc/hosts is what?")
     assert "/nonsense" in last_words(sim.requests[1])
+
+
+def doors(sim: Simulator) -> set[int]:
+    """The ports from which connections to the simulator are open."""
+    to = int(sim.url.rpartition(":")[2])
+    found = [each for each in psutil.net_connections("tcp") if each.status == "ESTABLISHED"]
+    return {each.laddr.port for each in found if each.raddr.port == to}
+
+
+def test_one_connection_serves_until_an_answer_fails(tmp_path: Path, simulator: Start) -> None:
+    replies = [Reply([say(f"{words}.")]) for words in ("One", "Two", "Three")]
+    sim = simulator(Scenario(replies=replies, faults=[Status(400, request=3)]))
+    with talk(tmp_path, sim) as tmux:
+        command(tmux, "First?", "One.")
+        first = doors(sim)
+        command(tmux, "Second?", "Two.")
+        assert doors(sim) == first
+        command(tmux, "Third?", "The scenario says so")
+        command(tmux, "Fourth?", "Three.")
+        assert len(doors(sim)) == 1
+        assert doors(sim) != first
 
 
 def test_another_model_goes_on_with_the_session(tmp_path: Path, simulator: Start) -> None:

@@ -15,8 +15,8 @@ import psutil
 import pytest
 import trustme
 
-from midstream.models.http1_connection import MOST_UNREAD
-from midstream.models.http1_transport import Http1Transport
+from midstream.models.http1_connection import MOST_UNREAD, wall_clock
+from midstream.models.http1_transport import KEPT_IDLE_S, Http1Transport
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -341,7 +341,11 @@ async def test_an_answer_that_nobody_asked_for_is_no_answer_to_the_next_request(
             assert (await http.post(server.url, content=b"x")).content == b"hi"
 
 
-async def test_one_that_was_idle_for_too_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_that_was_open_while_the_machine_slept_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All that shows it is the clock on the wall: others stood still."""
+
     async def conduct(guest: Guest) -> None:
         await guest.request()
         await guest.say(WHOLE)
@@ -349,7 +353,8 @@ async def test_one_that_was_idle_for_too_long_is_closed(monkeypatch: pytest.Monk
 
     async with serving(conduct) as server, client() as http:
         await http.post(server.url, content=b"x")
-        monkeypatch.setattr("midstream.models.http1_transport.KEPT_IDLE_S", 0.0)
+        woke = wall_clock() + KEPT_IDLE_S
+        monkeypatch.setattr("midstream.models.http1_connection.wall_clock", lambda: woke)
         await http.post(server.url, content=b"x")
         with anyio.fail_after(20):
             await server.guests[0].gone.wait()

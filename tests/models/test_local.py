@@ -183,8 +183,7 @@ async def test_a_grammar_and_tools_are_refused_together(gguf: Path) -> None:
 
 async def test_a_cancelled_run_frees_its_place_at_once(gguf: Path) -> None:
     settings = Settings(**SMALL | {"context": 8192}, grammar=ENDLESS)
-    async with LocalModel(gguf, settings).kept() as model:
-        agent = Agent(model, max_tokens=8000)
+    async with Agent(LocalModel(gguf, settings), max_tokens=8000) as agent:
         async with agent.run("Begin.") as run:
             await first_words(run)
             run.cancel()
@@ -202,14 +201,13 @@ async def test_what_a_conversation_may_have_is_what_each_place_has(
     (file := tmp_path / "model.gguf").write_bytes(b"GGUF")
     model = LocalModel(file, Settings(**SMALL | {"context": context}, parallel=2))
     assert await Agent(model).context_window() == window
-    async with model.kept() as kept:
-        assert await Agent(kept).context_window() == window
+    async with Agent(model) as agent:
+        assert await agent.context_window() == window
 
 
 async def test_conversations_side_by_side_take_a_place_each(gguf: Path) -> None:
     settings = Settings(**SMALL | {"context": 4096}, grammar=ENDLESS, parallel=2)
-    async with LocalModel(gguf, settings).kept() as model:
-        agent = Agent(model, max_tokens=4000)
+    async with Agent(LocalModel(gguf, settings), max_tokens=4000) as agent:
         async with agent.run("Begin.") as one, agent.run("Begin.") as other:
             await first_words(one)
             await first_words(other)
@@ -244,8 +242,8 @@ async def test_a_server_that_dies_ends_the_run_with_a_reason(gguf: Path) -> None
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_only_who_has_the_key_is_answered_and_only_from_here(gguf: Path) -> None:
     model = LocalModel(gguf, Settings(**SMALL))
-    async with model.kept() as kept:
-        await Agent(kept, max_tokens=1).run("Say hello.")
+    async with Agent(model, max_tokens=1) as agent:
+        await agent.run("Say hello.")
         [server] = servers()
         (key,) = model.secrets
         assert key not in " ".join(server.cmdline())

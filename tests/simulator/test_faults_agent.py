@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from midstream import Agent, Session
 from midstream.events import RunEnded, RunEvent, TurnDiscarded, TurnStarted
+from midstream.models.model import kept
 from midstream.models.simulated import SimulatedModel
 from midstream.simulator import Reply, Scenario, Simulator, call, load, say, simulator
 from midstream.simulator.faults import (
@@ -302,7 +303,7 @@ async def test_the_model_starts_its_simulator_for_every_run_so_that_faults_strik
 async def test_a_model_that_is_kept_has_one_simulator_whose_requests_count_on() -> None:
     script = Scenario(replies=[Reply([say("One.")])], faults=[Status(529, retry_after_ms=1)])
     lost: list[int] = []
-    async with SimulatedModel(script).kept() as model:
+    async with kept(SimulatedModel(script)) as model:
         for _ in range(2):
             async with Agent(model).run("Go") as run:
                 events = [event async for event in run]

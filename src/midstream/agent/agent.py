@@ -1,9 +1,12 @@
 """An agent: a model, its tools, and how far it may go."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Literal, Self
 
 import anyio
+from msgspec.structs import replace
 
 from midstream.agent.plan import Compaction, Plan
 from midstream.agent.prompt import Prompt, parts_of
@@ -13,7 +16,7 @@ from midstream.errors import ConfigurationError
 from midstream.events import RunEnded
 from midstream.journal.session import Session
 from midstream.messages import ModelRequest
-from midstream.models.model import Model, Patience
+from midstream.models.model import Model, Patience, kept
 from midstream.models.resolve import resolve
 from midstream.tools.permissions import Permissions
 from midstream.tools.tool import Tool, tool
@@ -25,6 +28,9 @@ AnyTool = Tool | Callable[..., Any] | dict[str, Any]
 
 class Agent:
     """Holds no state of a conversation: any number of runs may go on at once.
+
+    Each run connects for itself. Inside `async with Agent(…) as agent` they use one another's
+    connections, and a local model is loaded once.
 
     Args:
         model: `provider:name`, such as `anthropic:claude-sonnet-4-6`, or a Model.
@@ -53,6 +59,8 @@ class Agent:
     Raises:
         ConfigurationError: an unknown provider, no key, or a setting that cannot be.
     """
+
+    _keeping: AbstractAsyncContextManager[Model] | None = None
 
     def __init__(
         self,
@@ -120,6 +128,30 @@ class Agent:
             context_window,
             compact_at,
         )
+
+    async def __aenter__(self) -> Self:
+        """Keep the way to the model open from run to run."""
+        if self._keeping:
+            raise RuntimeError("the agent was entered already")
+        self._model = self._plan.model
+        keeping = self._keeping = kept(self._model)
+        try:
+            self._plan = replace(self._plan, model=await keeping.__aenter__())
+        except BaseException:
+            self._keeping = None
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._keeping is not None
+        keeping, self._keeping = self._keeping, None
+        self._plan = replace(self._plan, model=self._model)
+        await keeping.__aexit__(kind, error, trace)
 
     def run(self, prompt: Prompt, session: Session | None = None) -> Run:
         """A run that answers `prompt`, going on with `session` or beginning a new one.

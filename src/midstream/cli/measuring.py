@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
 from enum import Enum
 from functools import partial
 
@@ -85,8 +84,9 @@ class Measuring:
         stop = partial(self.stop, End.STOPPED)
         signals.first = partial(asyncio.get_running_loop().call_soon_threadsafe, stop)
         plan = self._plan
-        async with kept(model) as asked:
-            agent = Agent(asked, plan.tools, max_turns=MAX_TURNS, max_tokens=plan.max_tokens)
+        async with Agent(
+            model, plan.tools, max_turns=MAX_TURNS, max_tokens=plan.max_tokens
+        ) as agent:
             if model.provider == "local":
                 await self._run(agent, None)  # which loads it
             self._began_s = anyio.current_time()
@@ -126,12 +126,6 @@ class Measuring:
         if isinstance(event, Retrying):
             self.retries += 1
             self._tell(self)
-
-
-def kept(model: Model) -> AbstractAsyncContextManager[Model]:
-    """The model, for many runs: what has to be started for it is started once."""
-    keep = getattr(model, "kept", None)
-    return keep() if keep else nullcontext(model)
 
 
 def hopeless(samples: list[Sample]) -> bool:

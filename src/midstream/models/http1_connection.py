@@ -5,6 +5,7 @@ there is no task, no lock, no timer and no copy for each read here.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterable
 from typing import cast
 
@@ -14,6 +15,8 @@ from midstream.errors import ProtocolError
 from midstream.wire.http1 import Head, ResponseDecoder
 
 MOST_UNREAD = 256 << 10  # bytes that wait for their reader before the server has to
+# Other clocks stand still while a laptop sleeps, and what was open before is of no use after.
+wall_clock = time.time  # noqa: TID251
 
 
 class Http1Connection(asyncio.Protocol):
@@ -25,13 +28,13 @@ class Http1Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.closed = False
-        self.idle_since = 0.0
         self.answered = False  # a byte came for the request under way
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._decoder: ResponseDecoder | None = None  # none while nothing was asked
         self._parts: list[bytes] = []  # of the body, not read yet
         self._unread = 0
+        self._released = 0.0
         self._trouble: httpx2.TransportError | None = None
         self._stuck = False  # the socket takes no more for now
         self._waiter: asyncio.Future[None] | None = None
@@ -88,8 +91,13 @@ class Http1Connection(asyncio.Protocol):
         whole = decoder is not None and decoder.ended and decoder.reusable
         if not whole or self._parts or self._trouble or self._transport.get_write_buffer_size():
             self.abort()  # with parts unread the socket may be paused, for the next request as well
-        self.idle_since = self._loop.time()
+        self._released = wall_clock()
         return not self.closed
+
+    @property
+    def idle_s(self) -> float:
+        """For how long it has been released."""
+        return abs(wall_clock() - self._released)  # somebody may have set the clock
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""

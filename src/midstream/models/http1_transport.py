@@ -83,12 +83,11 @@ class Http1Transport(httpx2.AsyncBaseTransport):
 
     def _kept(self, origin: Origin) -> Http1Connection | None:
         waiting = self._idle.get(origin, [])
-        now = asyncio.get_running_loop().time()
         while waiting:
             connection = waiting.pop()
             if connection.closed:
                 continue
-            if now - connection.idle_since < KEPT_IDLE_S:
+            if connection.idle_s < KEPT_IDLE_S:
                 return connection
             connection.abort()
         return None

@@ -17,7 +17,7 @@ from midstream.models.http import HttpConnection, HttpModel
 from midstream.models.llama import LlamaServer, Progress, llama_server
 from midstream.models.llama_server import Settings as Settings
 from midstream.models.llama_server import Start
-from midstream.models.model import Batch, Connection, Model, Patience
+from midstream.models.model import Batch, Connection, Patience
 from midstream.providers.anthropic_request import Anthropic
 from midstream.providers.openai_chat_request import Chat, Quirks
 from midstream.providers.openai_responses_request import Responses
@@ -37,7 +37,9 @@ WIRES: dict[LocalWire, tuple[Callable[[str, str], Provider], str]] = {
 
 
 class LocalModel:
-    """Runs a GGUF file. Each run loads it, unless the model is `kept`.
+    """Runs a GGUF file. Each run loads it, unless its agent was entered: `async with Agent(…)`.
+
+    Of runs that go on at once, some wait: see `Settings.parallel`.
 
     Args:
         path: the file; of a model in several files the first one.
@@ -83,52 +85,15 @@ class LocalModel:
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[Connection]:
-        async with self.kept() as model, model.connect() as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def kept(self) -> AsyncGenerator[Model]:
-        """The same model, loaded once for all runs in this context.
-
-            async with LocalModel("model.gguf").kept() as model:
-                agent = Agent(model)
-
-        Of runs that go on at once, some wait: see `Settings.parallel`.
-        """
         make, where = WIRES[self._wire]
         provider = LlamaProvider(make(self.name, self._start.key), self._start, self._extra)
-        async with llama_server(self._start, self.progress) as server:
-            yield RunningModel(server, provider, where, self._patience, self.context_window)
-
-
-class RunningModel:
-    """A model whose server runs, or is about to."""
-
-    def __init__(
-        self,
-        server: LlamaServer,
-        provider: Provider,
-        where: str,
-        patience: Patience | None,
-        context_window: int | None,
-    ) -> None:
-        self.provider, self.name = provider.provider, provider.model
-        self.secrets = provider.secrets
-        self.context_window = context_window
-        self._server = server
-        self._asked = provider
-        self._where = where
-        self._patience = patience
-
-    @asynccontextmanager
-    async def connect(self) -> AsyncGenerator[Connection]:
-        async with AsyncExitStack() as stack:
+        async with llama_server(self._start, self.progress) as server, AsyncExitStack() as stack:
 
             async def connected(url: str) -> HttpConnection:
-                model = HttpModel(self._asked, url + self._where, self._patience)
+                model = HttpModel(provider, url + where, self._patience)
                 return await stack.enter_async_context(model.connect())
 
-            yield RunningConnection(self._server, connected)
+            yield RunningConnection(server, connected)
 
 
 class RunningConnection:

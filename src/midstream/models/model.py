@@ -1,7 +1,7 @@
 """What a model is to the loop: something that can be asked, and streams its answer."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ Batch = Sequence[StreamEvent]
 
 
 class Connection(Protocol):
-    """The way to a model, kept open between the turns of a run."""
+    """The way to a model, open from turn to turn, and for any number of runs at once."""
 
     def ask(self, request: ModelRequest) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
         """Send one request. Leaving the context closes the response at once."""
@@ -24,9 +24,8 @@ class Connection(Protocol):
 class Model(Protocol):
     """Anything that can be asked. `provider` and `name` are what its price is looked up by.
 
-    It may have `secrets`, a sequence of the keys that it asks with: those are not stored;
-    `context_window`, the tokens that a conversation with it may have; and `kept`, which makes what
-    it runs on outlive a run.
+    It may have `secrets`, a sequence of the keys that it asks with: those are not stored; and
+    `context_window`, the tokens that a conversation with it may have.
     """
 
     @property
@@ -38,6 +37,33 @@ class Model(Protocol):
     def connect(self) -> AbstractAsyncContextManager[Connection]:
         """A way to the model. What takes long belongs into `ask`, where a run can be stopped."""
         ...
+
+
+class KeptModel:
+    """A model whose connection is open already, and stays so."""
+
+    def __init__(self, model: Model, connection: Connection) -> None:
+        self.provider, self.name = model.provider, model.name
+        self.secrets: Sequence[str] = getattr(model, "secrets", ())
+        self.context_window: int | None = getattr(model, "context_window", None)
+        self._connection = connection
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncGenerator[Connection]:
+        yield self._connection
+
+
+@asynccontextmanager
+async def kept(model: Model) -> AsyncGenerator[Model]:
+    """The same model, with one connection for all runs in this context, of any agents.
+
+        async with kept(LocalModel("model.gguf")) as model:
+            poet, critic = Agent(model, system="…"), Agent(model, system="…")
+
+    For one agent alone, `async with Agent(…)` does the same.
+    """
+    async with model.connect() as connection:
+        yield KeptModel(model, connection)
 
 
 class Patience(Struct, frozen=True):

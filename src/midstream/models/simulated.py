@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from midstream.models.http import HttpModel
-from midstream.models.model import Connection, Model, Patience
+from midstream.models.model import Connection, Patience
 from midstream.providers.anthropic_request import Anthropic
 from midstream.simulator import Scenario, load, simulator
 
@@ -13,8 +13,6 @@ HERE = "sim"
 
 class SimulatedModel:
     """Plays a scenario over a real socket, so that the very same code runs as with a real model.
-
-    Each run has a server of its own, unless the model is `kept`.
 
     Args:
         scenario: the name of one that is shipped, a path to a TOML file, or a Scenario.
@@ -30,12 +28,10 @@ class SimulatedModel:
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[Connection]:
-        async with self.kept() as model, model.connect() as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def kept(self) -> AsyncGenerator[Model]:
-        """The same model, with one server for all runs in this context: faults count over all."""
+        """A server of its own: its faults count over all runs that share the connection."""
         provider = Anthropic(self.name, "simulated", provider=HERE)
-        async with simulator(self._scenario) as server:
-            yield HttpModel(provider, server.url, self._patience)
+        async with (
+            simulator(self._scenario) as server,
+            HttpModel(provider, server.url, self._patience).connect() as connection,
+        ):
+            yield connection

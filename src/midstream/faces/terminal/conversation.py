@@ -19,6 +19,7 @@ from midstream.errors import MidstreamError
 from midstream.faces.terminal.asking import NO_QUESTION
 from midstream.faces.terminal.desk import Desk
 from midstream.faces.terminal.jobs import Jobs
+from midstream.faces.terminal.line import Line
 from midstream.faces.terminal.paint import Look
 from midstream.faces.terminal.painter import Painter
 from midstream.faces.terminal.pictures import pictures
@@ -59,6 +60,7 @@ class Conversation(Sayings):
         self._clock = clock
         self._commands = commands
         self._jobs = Jobs()
+        self._line = Line()
         self._tasks: TaskGroup | None = None
         self._stopped_at = -TWICE_S
 
@@ -114,13 +116,17 @@ class Conversation(Sayings):
     # -- the agent ------------------------------------------------------------------------------
 
     async def _converse(self) -> None:
-        await self._jobs.work(self._painter.changed)
+        async with self._line:
+            await self._jobs.work(self._painter.changed)
         self.desk.editor.leave()
 
     async def _answer(self, begin: Callable[[], Run]) -> None:
         try:
+            await self._line.open(self.setup.agent)
             if run := self._begun(begin):
                 await self._follow(run)
+                if run.outcome == "failed":
+                    await self._line.hang_up()
         except MidstreamError as error:
             self.desk.view.failed(str(error))
 
