@@ -54,7 +54,9 @@ class Keeper:
         """
         async with self._session.held():
             self._session.record(*self._session.recovery())
-            self._tasks.start_soon(self._write_regularly, scope := anyio.CancelScope())
+            scope = anyio.CancelScope()
+            if self._session.stored:
+                self._tasks.start_soon(self._write_regularly, scope)
             try:
                 yield
             finally:
@@ -154,7 +156,8 @@ class Keeper:
 
     def _soon(self, record: Record) -> None:
         self._session.record(record)
-        self._tasks.start_soon(self._session.saved)
+        if self._session.stored:
+            self._tasks.start_soon(self._session.saved)
 
     async def _now(self, *records: Record) -> bool:
         self._session.record(*records)

@@ -217,7 +217,7 @@ class Loop:
         request = replace(self._plan.request, messages=self._session.conversation)
         self._keeper.began(attempt, turn, self._plan.model.name)
         self._feed.emit(TurnStarted(self._keeper.number, attempt))
-        self._tasks.start_soon(know_prices, self._plan.model)
+        know_prices(self._plan.model, self._tasks)
         async with connection.ask(request) as batches:
             async for batch in batches:
                 for event in batch:
@@ -240,6 +240,7 @@ class Loop:
 
     async def _commit(self) -> End | None:
         """Wait for the calls, then make the turn part of the conversation: all of it at once."""
+        await anyio.lowlevel.cancel_shielded_checkpoint()  # what came is shown, then counted
         turn = self._turn
         message = kept(turn, turn.message())
         calls = calls_of(message)

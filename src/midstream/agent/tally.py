@@ -1,10 +1,9 @@
 """What a run has cost so far, in tokens, money and time; and the small change of its loop."""
 
-import sys
 from collections.abc import Sequence
-from functools import partial
 
 import anyio
+from anyio.abc import TaskGroup
 from msgspec import Struct
 
 from midstream.agent.plan import Plan
@@ -23,7 +22,7 @@ from midstream.messages import Message, Opaque, StopReason, Text, ToolCall, Tool
 from midstream.models.model import Model
 from midstream.tools.calls import ToolCalls
 from midstream.turn.block import Kind
-from midstream.turn.price import cost_usd, load_prices
+from midstream.turn.price import cost_usd, load_prices, loaded
 from midstream.turn.turn import State, Turn
 
 NOTHING = Usage()
@@ -128,21 +127,27 @@ class Tally:
         self.unpaid.append((turn.model, turn.usage))
 
 
-async def know_prices(model: Model) -> None:
+def know_prices(model: Model, tasks: TaskGroup) -> None:
     """Load the price lists while the first answer is waited for.
 
     Not later: without byte code on disk their import holds the interpreter for a quarter of a
     second, which would show as a gap in the stream.
     """
-    if model.provider not in FREE and "genai_prices" not in sys.modules:
-        await in_thread(load_prices)
+    if model.provider not in FREE and not loaded.is_set():
+        tasks.start_soon(in_thread, load_prices)
 
 
 async def price_usd(model: Model, turn: Turn) -> float | None:
     """What a turn cost, or None: what is simulated costs nothing and has no price."""
     if model.provider in FREE or turn.usage == NOTHING:
         return None
-    return await in_thread(partial(cost_usd, model.provider, turn.model or model.name, turn.usage))
+    return await _price(model, turn.model or model.name, turn.usage)
+
+
+async def _price(model: Model, name: str, usage: Usage) -> float | None:
+    if not loaded.is_set():
+        await in_thread(load_prices)
+    return cost_usd(model.provider, name, usage)
 
 
 async def check_price(plan: Plan) -> None:
@@ -177,7 +182,7 @@ async def _price_of(model: Model, usage: Usage, answered: str = "") -> float:
     price = None
     for name in dict.fromkeys(filter(None, (answered, model.name))):
         if price is None:
-            price = await in_thread(partial(cost_usd, model.provider, name, usage))
+            price = await _price(model, name, usage)
     if price is None:
         words = f"the price of {model.provider}:{model.name} is unknown"
         raise ConfigurationError(f"{words}, so that no limit of cost can be kept")

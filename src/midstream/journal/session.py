@@ -40,7 +40,10 @@ class Session:
         running: a run is adding to it, or its process died before it could end.
         trouble: why the last records could not be saved, or "".
         secrets: the keys that are not stored.
+        stored: it outlives the process, so that it pays to write down what is half done.
     """
+
+    stored = False
 
     def __init__(self, session_id: str | None = None) -> None:
         self.id = session_id or uuid.uuid4().hex

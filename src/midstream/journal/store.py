@@ -111,6 +111,8 @@ class Journal:
 class StoredSession(Session):
     """A session that is written down. What is recorded is queued, and `saved` writes the queue."""
 
+    stored = True
+
     def __init__(self, database: Database, session_id: str, folder: str) -> None:
         super().__init__(session_id)
         self.secrets = database.secrets

@@ -55,6 +55,7 @@ CUT = frozenset({StopReason.MAX_TOKENS, StopReason.CONTEXT_WINDOW, StopReason.RE
 FAILURES = {"error": "api_error", "insufficient_system_resource": "overloaded_error"}
 Words = type[TextDelta] | type[ThinkingDelta]
 NOTHING: Sequence[StreamEvent] = ()
+NO_CHOICE = Choice()
 
 
 def cuts(word: str) -> bool:
@@ -91,14 +92,14 @@ class ChatDecoder:
         """
         if self._ended:
             return NOTHING
-        if record.data.lstrip().startswith(DONE):
-            return self._end(marked=True)
         try:
             chunk = DECODER.decode(record.data)
         except (ValueError, RecursionError):
+            if record.data.lstrip().startswith(DONE):
+                return self._end(marked=True)
             self._halves.seen = True
             chunk = reread(record)
-        if chunk.error or chunk.object == "error" or record.event == "error":
+        if chunk.error or chunk.object == "error" or record.name == b"error":
             raise failure(record)
         self._read(chunk)
         return self._told()
@@ -115,7 +116,11 @@ class ChatDecoder:
         return told
 
     def _read(self, chunk: Chunk) -> None:
-        choice = next((each for each in chunk.choices or () if not each.index), Choice())
+        choice = NO_CHOICE
+        for each in chunk.choices or ():
+            if not each.index:
+                choice = each
+                break
         counts = chunk.usage or choice.usage or (chunk.x_groq and chunk.x_groq.usage)
         if not self._started and (chunk.model or chunk.choices or counts):
             self._started = True
@@ -140,24 +145,31 @@ class ChatDecoder:
     # -- content -------------------------------------------------------------------------------
 
     def _add(self, delta: Delta) -> None:
+        # Each field is looked at before more is done: most fragments have one of them.
+        if delta.reasoning_content or delta.reasoning or delta.reasoning_details:
+            self._think(delta)
+        if content := delta.content:
+            if isinstance(content, str):
+                self._say(TextDelta, content)
+            else:
+                for is_thinking, text in words(content):
+                    self._say(ThinkingDelta if is_thinking else TextDelta, text)
+        if delta.refusal:
+            self._refusal.append(clean(delta.refusal))
+            self._say(TextDelta, delta.refusal)
+        if delta.annotations:
+            for citation in objects(delta.annotations):
+                self._tell(TextCited(self._block(TextDelta), clean(citation)))
+        if delta.tool_calls or delta.function_call:
+            for fragment in delta.fragments:
+                self._calls.add(fragment)
+
+    def _think(self, delta: Delta) -> None:
         if thinking := delta.thinking:
             self._say(ThinkingDelta, thinking)
         if details := delta.details:
             self._block(ThinkingDelta)
             self._details += clean(details)
-        if isinstance(delta.content, str):
-            if delta.content:
-                self._say(TextDelta, delta.content)
-        elif delta.content:
-            for is_thinking, text in words(delta.content):
-                self._say(ThinkingDelta if is_thinking else TextDelta, text)
-        if delta.refusal:
-            self._refusal.append(clean(delta.refusal))
-            self._say(TextDelta, delta.refusal)
-        for citation in objects(delta.annotations):
-            self._tell(TextCited(self._block(TextDelta), clean(citation)))
-        for fragment in delta.fragments:
-            self._calls.add(fragment)
 
     def _say(self, kind: Words, text: str) -> None:
         index = self._block(kind)

@@ -96,7 +96,11 @@ class ResponsesDecoder:
                 return NOTHING
             self._halves.seen = True
             event = reread(record)
-        self._read(event)
+        if type(event) is TextPart:  # not in the `match`, which takes 0.3 µs of a fragment's 0.8
+            place = self._items.place(event.output_index, event.item_id)
+            self._say(TextDelta, place, event.content_index or 0, event.delta)
+        else:
+            self._read(event)
         told, self._events = self._events, []
         return told
 
@@ -108,8 +112,6 @@ class ResponsesDecoder:
 
     def _read(self, event: Any) -> None:
         match event:
-            case TextPart(delta, place, part, item_id):
-                self._say(TextDelta, self._items.place(place, item_id), part or 0, delta)
             case ArgumentsPart(delta, place, item_id):
                 self._add_arguments(self._items.place(place, item_id), delta)
             case SummaryPart(delta, place, part, item_id) | ReasoningPart(

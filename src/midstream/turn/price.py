@@ -1,9 +1,13 @@
 """What a turn cost, and how much a model can hold, by the public lists in `genai-prices`."""
 
+from threading import Event
+
 from midstream.messages import Usage
 
 # What the price lists call them.
 PRICED_AS = {"openai-chat": "openai", "gemini": "google", "xai": "x-ai"}
+
+loaded = Event()  # the lists are there: a price takes 80 µs
 
 
 def cost_usd(provider: str, model: str, usage: Usage) -> float | None:
@@ -43,3 +47,4 @@ def context_window(provider: str, model: str) -> int | None:
 def load_prices() -> None:
     """Load the price lists: some 200 ms of CPU, once in a process. To be called in a thread."""
     cost_usd("anthropic", "claude-sonnet-4-6", Usage(output_tokens=1))
+    loaded.set()
