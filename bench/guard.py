@@ -92,10 +92,10 @@ async def read(way: str, deltas: int) -> None:
     from schedules import block_start, block_stop, ending, opening, text_delta
 
     from midstream import Agent
-    from midstream.agent.tally import know_prices
     from midstream.events import TextDelta
     from midstream.models.http import HttpModel
     from midstream.providers.anthropic_request import Anthropic
+    from midstream.turn.price import load_prices
 
     texts = [text_delta(0, "word ")] * deltas  # made once: it is not what is counted
     events = [opening(), block_start(0), *texts, block_stop(0), ending("end_turn")]
@@ -110,7 +110,7 @@ async def read(way: str, deltas: int) -> None:
 
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=Stream()))
     model = HttpModel(Anthropic("m", "k"), "http://localhost", transport=transport)
-    await know_prices(model)  # else they are loaded meanwhile, in a thread
+    load_prices()  # else it is done meanwhile, in a thread
     length = 0
     async with Agent(model).run("Go.") as run:
         async for event in run:
