@@ -1,11 +1,11 @@
-"""How many instructions a delta takes, from the HTTP client to a run's reader; more is an error.
+"""How many instructions a delta takes, from the event loop to a run's reader; more is an error.
 
     python bench/guard.py [--record]                    (needs valgrind)
 
 Seconds differ from machine to machine and from minute to minute; counted instructions do not. A
-run reads a fixed stream out of memory, under valgrind, once short and once long: the difference is
-what the deltas take. It fails where that is more than 5 % above what guard.json has, which is of
-one version of Python and of the pinned libraries; `--record` writes it anew.
+run reads a fixed HTTP response out of memory, under valgrind, once short and once long: the
+difference is what the deltas take. It fails where that is more than 5 % above what guard.json has,
+which is of one version of Python and of the pinned libraries; `--record` writes it anew.
 """
 
 import argparse
@@ -16,12 +16,17 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from midstream.models.http1_transport import Http1Transport
 
 RECORD = Path(__file__).with_name("guard.json")
-WAYS = {"at once": 1 << 16, "one event a write": 0}  # bytes of a chunk; 0: an event each
+WAYS = {"at once": 1 << 16, "one event a write": 0}  # bytes of a read; 0: an event each
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 SHORT, LONG = 100, 2100
 MOST = 1.05
 
@@ -88,7 +93,6 @@ def version() -> str:
 
 
 async def read(way: str, deltas: int) -> None:
-    import httpx2
     from schedules import block_start, block_stop, ending, opening, text_delta
 
     from midstream import Agent
@@ -99,17 +103,10 @@ async def read(way: str, deltas: int) -> None:
 
     texts = [text_delta(0, "word ")] * deltas  # made once: it is not what is counted
     events = [opening(), block_start(0), *texts, block_stop(0), ending("end_turn")]
-    size, data = WAYS[way], b"".join(events)
-    chunks = [data[at : at + size] for at in range(0, len(data), size)] if size else events
-
-    class Stream(httpx2.AsyncByteStream):
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            for chunk in chunks:
-                await asyncio.sleep(0)  # as when the socket is waited for
-                yield chunk
-
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=Stream()))
-    model = HttpModel(Anthropic("m", "k"), "http://localhost", transport=transport)
+    lines = [HEAD, *(b"%x\r\n%b\r\n" % (len(event), event) for event in events), b"0\r\n\r\n"]
+    size, data = WAYS[way], b"".join(lines)
+    reads = [data[at : at + size] for at in range(0, len(data), size)] if size else lines
+    model = HttpModel(Anthropic("m", "k"), "http://localhost", transport=out_of_memory(reads))
     load_prices()  # else it is done meanwhile, in a thread
     length = 0
     async with Agent(model).run("Go.") as run:
@@ -117,6 +114,40 @@ async def read(way: str, deltas: int) -> None:
             if isinstance(event, TextDelta):
                 length += len(event.text)
     assert length == deltas * len("word ")
+
+
+def out_of_memory(reads: list[bytes]) -> "Http1Transport":
+    """Our transport, with a connection that gets one of `reads` in each turn of the event loop."""
+    from midstream.models.http1_connection import Http1Connection
+    from midstream.models.http1_transport import Http1Transport, Origin
+
+    class Wire(asyncio.Transport):
+        def __init__(self, connection: Http1Connection) -> None:
+            super().__init__()
+            self._connection = connection
+            self._reads = iter(reads)
+
+        def writelines(self, list_of_data: Iterable[Any]) -> None:
+            asyncio.get_running_loop().call_soon(self._read)
+
+        def _read(self) -> None:
+            if data := next(self._reads, None):
+                self._connection.data_received(data)
+                asyncio.get_running_loop().call_soon(self._read)
+
+        def get_write_buffer_size(self) -> int:
+            return 0
+
+        def abort(self) -> None:
+            pass
+
+    class OutOfMemory(Http1Transport):
+        async def _connect(self, origin: Origin, patience: float | None) -> Http1Connection:
+            connection = Http1Connection()
+            connection.connection_made(Wire(connection))
+            return connection
+
+    return OutOfMemory(None)
 
 
 if __name__ == "__main__":
