@@ -93,22 +93,21 @@ class FeedReader(AsyncIterator["RunEvent"]):
         self._closed = False
 
     def push(self, event: RunEvent) -> None:
-        if type(event) in DELTAS:
+        if self._pending and type(event) in DELTAS:
             self._join(event)  # type: ignore[arg-type]  # the set names the members of Delta
         else:
             self._pending.append(event)
         self.news.ring()
 
     def _join(self, delta: Delta) -> None:
-        window = self._pending[-1] if self._pending else None
-        if not isinstance(window, Window):
+        last = self._pending[-1]
+        if not isinstance(last, Window):
             window = Window()
-            self._pending.append(window)
-        block = delta.id if isinstance(delta, ToolInputDelta) else delta.index
-        place = (delta.agent, type(delta), block)
-        joined = window.pop(place, None) or Joined()
-        joined.add(delta)
-        window[place] = joined
+            if type(last) in DELTAS:
+                self._pending.pop()
+                window.add(last)  # type: ignore[arg-type]  # as above
+            self._pending.append(last := window)
+        last.add(delta)
 
     def __aiter__(self) -> "FeedReader":
         return self
@@ -143,6 +142,13 @@ class FeedReader(AsyncIterator["RunEvent"]):
 
 class Window(dict[object, "Joined"]):
     """Deltas with no other event between them: one for each block, in order of their numbers."""
+
+    def add(self, delta: Delta) -> None:
+        block = delta.id if isinstance(delta, ToolInputDelta) else delta.index
+        place = (delta.agent, type(delta), block)
+        joined = self.pop(place, None) or Joined()
+        joined.add(delta)
+        self[place] = joined
 
 
 class Joined:
