@@ -329,6 +329,37 @@ async def test_a_new_one_that_is_closed_is_not_asked_again() -> None:
         assert len(server.guests) == 2
 
 
+async def test_one_that_was_kept_is_not_asked_again_once_a_byte_of_its_answer_came() -> None:
+    async def conduct(guest: Guest) -> None:
+        await guest.request()
+        await guest.say(WHOLE)
+        await guest.request()
+        await guest.say(OK[:1])
+
+    async with serving(conduct) as server, client() as http:
+        await http.post(server.url, content=b"x")
+        with pytest.raises(httpx2.RemoteProtocolError, match="in the middle of the head"):
+            await http.post(server.url, content=b"x")
+        assert len(server.guests) == 1
+
+
+async def test_bytes_on_an_idle_connection_close_it() -> None:
+    answered = anyio.Event()
+
+    async def conduct(guest: Guest) -> None:
+        await guest.request()
+        await guest.say(WHOLE)
+        await answered.wait()
+        await guest.say(b"x")
+        await guest.left()
+
+    async with serving(conduct) as server, client() as http:
+        await http.post(server.url, content=b"x")
+        answered.set()
+        with anyio.fail_after(20):
+            await server.guests[0].gone.wait()
+
+
 async def test_an_answer_that_nobody_asked_for_is_no_answer_to_the_next_request() -> None:
     async def conduct(guest: Guest) -> None:
         while True:

@@ -149,6 +149,11 @@ def test_what_leaves_a_doubt_is_refused(data: bytes) -> None:
     assert read(data) is None
 
 
+@pytest.mark.parametrize("rest", [b"y", b"yz", b"\ry", b"5\r\nhello"])
+def test_a_chunk_that_is_longer_than_it_said_is_refused_at_once(rest: bytes) -> None:
+    assert read(CHUNKED + b"1\r\nx" + rest) is None
+
+
 @pytest.mark.parametrize("data", BOTH)
 def test_every_cut_gives_the_same(data: bytes) -> None:
     whole = read(data)
