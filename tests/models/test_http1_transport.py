@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from midstream.models.http1_connection import MOST_UNREAD, wall_clock
-from midstream.models.http1_transport import KEPT_IDLE_S, Http1Transport
+from midstream.models.http1_transport import KEPT_IDLE_S, Http1Transport, origin_of
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -343,6 +343,113 @@ async def test_one_that_was_kept_is_not_asked_again_once_a_byte_of_its_answer_ca
         assert len(server.guests) == 1
 
 
+async def test_silence_on_one_that_was_kept_is_an_error_and_no_other_one_is_trusted() -> None:
+    """Of connections that died without a word (a network that changed) each would take as long."""
+    asked = list[int]()
+    together = anyio.Event()
+
+    async def conduct(guest: Guest) -> None:
+        while await guest.request():
+            asked.append(guest.number)
+            if len(asked) == 3:
+                together.set()
+            if len(asked) <= 3:
+                await together.wait()  # so that each has a connection of its own
+            elif guest.number <= 3:
+                await guest.left()
+            await guest.say(WHOLE)
+
+    async with serving(conduct) as server, client(patience=0.3) as http:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(lambda: http.post(server.url, content=b"x"))
+        with pytest.raises(httpx2.ReadTimeout):
+            await http.post(server.url, content=b"x")
+        assert (await http.post(server.url, content=b"x")).content == b"hi"
+        assert len(asked) == 5
+
+
+async def test_one_that_worked_on_the_request_and_then_died_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("midstream.models.http1_transport.ROUND_TRIP_S", 0.05)
+    asked = 0
+
+    async def conduct(guest: Guest) -> None:
+        nonlocal asked
+        await guest.request()
+        await guest.say(WHOLE)
+        await guest.request()
+        asked += 1
+        await anyio.sleep(0.2)  # what it works
+
+    async with serving(conduct) as server, client() as http:
+        await http.post(server.url, content=b"x")
+        with pytest.raises(httpx2.RemoteProtocolError, match="without an answer"):
+            await http.post(server.url, content=b"x")
+    assert asked == 1
+
+
+async def test_of_many_that_are_closed_at_once_only_one_is_asked() -> None:
+    asked = list[int]()
+    together = anyio.Event()
+
+    async def conduct(guest: Guest) -> None:
+        while await guest.request():
+            asked.append(guest.number)
+            if len(asked) == 5:
+                together.set()
+            if len(asked) <= 5:
+                await together.wait()
+            elif guest.number <= 5:
+                return
+            await guest.say(WHOLE)
+
+    async with serving(conduct) as server, client() as http:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(lambda: http.post(server.url, content=b"x"))
+        assert (await http.post(server.url, content=b"x")).content == b"hi"
+        assert asked[5:] == [asked[5], 6]
+
+
+async def test_only_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("midstream.models.http1_transport.MOST_IDLE", 2)
+    asked, together = 0, anyio.Event()
+
+    async def conduct(guest: Guest) -> None:
+        nonlocal asked
+        await guest.request()
+        asked += 1
+        if asked == 6:
+            together.set()
+        await together.wait()
+        await guest.say(WHOLE)
+        await guest.left()
+
+    async with serving(conduct) as server, client() as http:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(6):
+                tasks.start_soon(lambda: http.post(server.url, content=b"x"))
+        assert connections_to(server.url) == 2
+
+
+async def test_what_is_still_read_when_the_client_is_closed_is_closed_behind_it() -> None:
+    async def conduct(guest: Guest) -> None:
+        await guest.request()
+        await guest.say(WHOLE)
+        await guest.left()
+
+    async with serving(conduct) as server:
+        async with client() as http:
+            stream = http.stream("POST", server.url, content=b"x")
+            response = await stream.__aenter__()
+        await response.aread()
+        await stream.__aexit__(None, None, None)
+        with anyio.fail_after(20):
+            await server.guests[0].gone.wait()
+
+
 async def test_bytes_on_an_idle_connection_close_it() -> None:
     answered = anyio.Event()
 
@@ -497,6 +604,24 @@ async def test_a_request_that_is_not_taken_is_an_error() -> None:
             await http.post(server.url, content=b"x" * (32 << 20))
 
 
+async def test_a_request_that_is_taken_slowly_is_no_silence() -> None:
+    took = 0
+
+    async def conduct(guest: Guest) -> None:
+        nonlocal took
+        began = anyio.current_time()
+        while await guest.reader.readexactly(1 << 20) and took < 24:
+            took += 1
+            await anyio.sleep(0.05)
+        assert anyio.current_time() - began > 1.0
+        await guest.say(WHOLE)
+        await guest.left()
+
+    async with serving(conduct) as server, client(patience=0.4) as http:
+        answer = await http.post(server.url, content=b"x" * (32 << 20))
+    assert (answer.content, took) == (b"hi", 24)
+
+
 async def test_a_reader_that_takes_its_time_is_not_the_servers_silence() -> None:
     async def conduct(guest: Guest) -> None:
         await guest.request()
@@ -574,6 +699,13 @@ async def test_where_the_first_address_is_dead_the_second_is_asked() -> None:
     """`localhost` may be ::1 as well, where nobody listens."""
     async with serving(answering) as server, client() as http:
         assert (await http.post(server.url, content=b"x")).content == b"x"
+
+
+def test_a_host_is_asked_by_the_name_that_it_has_in_the_dns() -> None:
+    """Encoded anew it would be another's: "straße" is "strasse" by the older rules."""
+    assert origin_of(httpx2.URL("https://xn--strae-oqa.example/v1"))[1] == "xn--strae-oqa.example"
+    assert origin_of(httpx2.URL("https://straße.example/v1"))[1] == "xn--strae-oqa.example"
+    assert origin_of(httpx2.URL("http://[::1]:80/v1"))[1] == "::1"
 
 
 @pytest.mark.parametrize("url", ["ftp://localhost/", "ws://localhost/"])

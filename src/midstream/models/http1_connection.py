@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection on a bare `asyncio.Protocol`: bytes go from the socket to the decoder.
 
 What is between the two costs more than the decoding, when a stream sends one event a write: so
-there is no task, no lock, no timer and no copy for each read here.
+there is no task, no lock and no timer for each read here.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ class Http1Connection(asyncio.Protocol):
         self._released = 0.0
         self._trouble: httpx2.TransportError | None = None
         self._stuck = False  # the socket takes no more for now
+        self._unsent = 0  # bytes, when that was looked at last
         self._waiter: asyncio.Future[None] | None = None
         self._patience: float | None = None
         self._heard = 0.0
@@ -50,13 +51,13 @@ class Http1Connection(asyncio.Protocol):
         """Send a request; return the head of its response, which may come before all was sent.
 
         Args:
-            patience: seconds without a byte after which to give up, here and in `read`.
+            patience: seconds without a byte, to or fro, after which to give up, here and in `read`.
         """
         self._decoder = decoder = ResponseDecoder(method)
         self._patience, self.answered = patience, False
         async for part in body:
             self._transport.writelines((head, part))
-            head = b""
+            head, self._unsent = b"", self._transport.get_write_buffer_size()
             while self._stuck and not (decoder.head or self._trouble):
                 await self._change()
             if decoder.head or self._trouble:
@@ -94,10 +95,10 @@ class Http1Connection(asyncio.Protocol):
         self._released = wall_clock()
         return not self.closed
 
-    @property
-    def idle_s(self) -> float:
-        """For how long it has been released."""
-        return abs(wall_clock() - self._released)  # somebody may have set the clock
+    def usable(self, idle_s: float) -> bool:
+        """Whether it is open, and was released no more than so many seconds ago."""
+        idle = abs(wall_clock() - self._released)  # somebody may have set the clock
+        return not self.closed and idle < idle_s
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""
@@ -126,10 +127,13 @@ class Http1Connection(asyncio.Protocol):
 
     def _look(self, patience: float) -> None:
         """Give up if the time has come. One timer that looks again is cheaper than one a read."""
-        left = self._heard + patience - self._loop.time()
         self._watch = None
         if self._waiter is None:
             return
+        unsent, self._unsent = self._unsent, self._transport.get_write_buffer_size()
+        if self._unsent < unsent:  # the server takes the request, slowly as that may be
+            self._heard = self._loop.time()
+        left = self._heard + patience - self._loop.time()
         if left <= 0:
             self._fail(httpx2.ReadTimeout(f"no byte for {patience:g} s"))
         else:

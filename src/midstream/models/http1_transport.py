@@ -18,9 +18,12 @@ from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVa
 from midstream.models.http1_connection import Http1Connection
 from midstream.wire.http1 import request_head
 
-# Servers close an idle connection after 60 s and more. One that closes it earlier, at the moment
-# at which it is used again, is asked once more on a new one.
+# Providers keep an idle connection for a minute and more, servers of one's own often for 5 s.
 KEPT_IDLE_S = 55.0
+MOST_IDLE = 100
+# A server that closed it before it had heard of the request: that shows within a round trip. The
+# request is then made once more, on a new connection; later, the server may have worked on it.
+ROUND_TRIP_S = 0.5
 
 Origin = tuple[str, str, int]  # scheme, host, port
 
@@ -35,6 +38,7 @@ class Http1Transport(httpx2.AsyncBaseTransport):
     def __init__(self, verify: ssl.SSLContext | None) -> None:
         self._verify = verify
         self._idle: dict[Origin, list[Http1Connection]] = {}
+        self._closed = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request, return its response as soon as the head is there.
@@ -50,47 +54,62 @@ class Http1Transport(httpx2.AsyncBaseTransport):
             head = request_head(request.method, request.url.raw_path, request.headers.raw)
         except ValueError as error:
             raise httpx2.LocalProtocolError(str(error)) from error
-        while True:
-            kept = self._kept(origin)
-            connection = kept or await self._connect(origin, patience.get("connect"))
+        if kept := self._kept(origin):
+            began = asyncio.get_running_loop().time()
             try:
-                stream = request.stream
-                assert isinstance(stream, httpx2.AsyncByteStream)
-                answer = await connection.send(request.method, head, stream, patience.get("read"))
-            except BaseException as error:  # also when cancelled: nothing is left open
-                connection.abort()
-                # Closed while idle, most likely. To ask again has no effect but another answer.
-                if kept and not connection.answered and isinstance(error, GONE):
-                    continue
-                raise
-            return httpx2.Response(
-                answer.status,
-                headers=answer.fields,
-                stream=ResponseBody(self, origin, connection),
-                extensions={"http_version": b"HTTP/" + answer.version},
-            )
+                return await self._ask(kept, request, head)
+            except httpx2.TransportError as error:
+                self._drop(origin)  # what has happened to one has happened to all, most likely
+                late = asyncio.get_running_loop().time() - began > ROUND_TRIP_S
+                if late or kept.answered or not isinstance(error, GONE):
+                    raise
+        return await self._ask(await self._connect(origin, patience.get("connect")), request, head)
+
+    async def _ask(
+        self, connection: Http1Connection, request: httpx2.Request, head: bytes
+    ) -> httpx2.Response:
+        stream, patience = request.stream, request.extensions.get("timeout", {})
+        assert isinstance(stream, httpx2.AsyncByteStream)
+        try:
+            answer = await connection.send(request.method, head, stream, patience.get("read"))
+        except BaseException:  # also when cancelled: nothing is left open
+            connection.abort()
+            raise
+        return httpx2.Response(
+            answer.status,
+            headers=answer.fields,
+            stream=ResponseBody(self, origin_of(request.url), connection),
+            extensions={"http_version": b"HTTP/" + answer.version},
+        )
 
     async def aclose(self) -> None:
-        for connections in self._idle.values():
-            for connection in connections:
-                connection.abort()
-        self._idle.clear()
+        self._closed = True
+        for origin in [*self._idle]:
+            self._drop(origin)
 
     def release(self, origin: Origin, connection: Http1Connection) -> None:
         """Take back what a response was read from."""
-        if connection.release():
-            self._idle.setdefault(origin, []).append(connection)
+        if self._closed:
+            connection.abort()
+        elif connection.release():
+            idle = self._idle.setdefault(origin, [])
+            while idle and (len(idle) >= MOST_IDLE or not idle[0].usable(KEPT_IDLE_S)):
+                idle.pop(0).abort()
+            idle.append(connection)
 
     def _kept(self, origin: Origin) -> Http1Connection | None:
-        waiting = self._idle.get(origin, [])
-        while waiting:
-            connection = waiting.pop()
-            if connection.closed:
-                continue
-            if connection.idle_s < KEPT_IDLE_S:
+        """The one that was used last, of those that can be used."""
+        idle = self._idle.get(origin, [])
+        while idle:
+            connection = idle.pop()
+            if connection.usable(KEPT_IDLE_S):
                 return connection
             connection.abort()
         return None
+
+    def _drop(self, origin: Origin) -> None:
+        for connection in self._idle.pop(origin, ()):
+            connection.abort()
 
     async def _connect(self, origin: Origin, patience: float | None) -> Http1Connection:
         scheme, host, _ = origin
@@ -138,7 +157,9 @@ class ResponseBody(httpx2.AsyncByteStream, AsyncIterator[bytes]):
 def origin_of(url: httpx2.URL) -> Origin:
     if url.scheme not in ("http", "https"):
         raise httpx2.UnsupportedProtocol(f"no way to ask a {url.scheme!r} address")
-    return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
+    # Not `url.host`, which is decoded: encoded anew, "ß" would be "ss", which is another's host.
+    host = url.raw_host.decode("ascii")
+    return url.scheme, host, url.port or (443 if url.scheme == "https" else 80)
 
 
 async def addresses(origin: Origin) -> list[Any]:
