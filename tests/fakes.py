@@ -1,7 +1,7 @@
 """A provider made of bytes: what the tests of the loop talk to, over a real socket."""
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Any
@@ -96,6 +96,7 @@ class Provider:
         self.url = ""
         self.requests: list[dict[str, Any]] = []
         self.refusals: list[Refusal] = []
+        self.headers: Mapping[str, str] = {}  # of the last request
         self.asked_at: list[float] = []
         self.connections: set[object] = set()
         self.asked = anyio.Event()  # the first request has come
@@ -107,6 +108,7 @@ class Provider:
         self.asked.set()
         self.connections.add(exchange._connection)
         self.requests.append(json.loads(exchange.request.body))
+        self.headers = exchange.request.headers
         if refusal := strict.problem(exchange.request.headers, exchange.request.body):
             self.refusals.append(refusal)
         answer = next(self._answers)

@@ -117,6 +117,7 @@ def test_where_nothing_is_set_up_it_says_what_to_do_and_fails(doctor: Doctor) ->
         ["✗", "ollama"],
         ["✗", "vllm"],
         ["✗", "llamacpp"],
+        ["✓", "http"],
         ["✗", "local"],
         ["–", "terminal"],
         ["–", "sessions"],
@@ -126,8 +127,21 @@ def test_where_nothing_is_set_up_it_says_what_to_do_and_fails(doctor: Doctor) ->
     ]
     assert lines[1][2] == "no key: set ANTHROPIC_API_KEY to use it"
     assert lines[3][2] == "http://127.0.0.1:1/v1 cannot be reached: connection refused"
-    assert "install it again" in lines[6][2]
+    assert lines[6][2] == "our own transport, HTTP/1.1"
+    assert "install it again" in lines[7][2]
     assert lines[-1][2].startswith("not set up: openrouter, gemini, mistral, ")
+
+
+def test_the_way_to_providers_is_told(doctor: Doctor) -> None:
+    proxied = doctor("--json", HTTPS_PROXY="http://me:canary@proxy.example:3128")
+    http = found(proxied)["http"]
+    assert http["words"] == "httpx2's transport; https through http://proxy.example:3128"
+    assert http["facts"]["transport"] == "httpx2"
+    exempt = doctor("--json", NO_PROXY="example.org")
+    assert found(exempt)["http"]["facts"] == {"transport": "own", "proxies": {}}
+    wrong = found(doctor("--json", MIDSTREAM_TRANSPORT="canada"))["http"]
+    assert wrong["state"] == "bad"
+    assert wrong["words"].startswith('MIDSTREAM_TRANSPORT is "own" or "httpx2"')
 
 
 def test_a_key_that_is_taken_is_enough(doctor: Doctor) -> None:

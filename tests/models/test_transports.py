@@ -13,9 +13,10 @@ import trustme
 
 from midstream import Agent, tool
 from midstream.events import TextDelta, ThinkingDelta, ToolFinished, ToolInputDelta
-from midstream.models.http import HttpModel, own_transport
+from midstream.models.http import HttpModel
 from midstream.models.http1_transport import Http1Transport
 from midstream.models.reply import joined
+from midstream.models.transport import is_httpx2s, own_transport, proxy_for
 from midstream.providers.anthropic_request import Anthropic
 from midstream.stream import BlockEnded, StreamEvent
 from tests.conftest import missing
@@ -24,21 +25,49 @@ from tests.fakes import play, provider, says, start, stop, text, tool_use
 # -- which one ---------------------------------------------------------------------------------
 
 
+THERE = "http://provider.example"
+
+
 async def test_it_is_ours_on_asyncio(anyio_backend_name: str) -> None:
-    found = own_transport(False, trust_env=True)
+    found = own_transport(False, THERE)
     assert isinstance(found, Http1Transport) == (anyio_backend_name == "asyncio")
 
 
-async def test_it_is_httpx2s_where_the_environment_names_a_proxy(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("environment", "ours"),
+    [
+        ({}, True),
+        ({"HTTP_PROXY": "http://proxy.example:3128"}, False),
+        ({"all_proxy": "http://proxy.example:3128"}, False),
+        ({"HTTPS_PROXY": "http://proxy.example:3128"}, True),  # which is for another scheme
+        ({"NO_PROXY": "example.org"}, True),
+        ({"HTTP_PROXY": "http://proxy.example:3128", "NO_PROXY": "provider.example"}, True),
+        ({"HTTP_PROXY": "http://proxy.example:3128", "NO_PROXY": "example.org"}, False),
+        ({"MIDSTREAM_TRANSPORT": "httpx2"}, False),
+        ({"MIDSTREAM_TRANSPORT": "own"}, True),
+        ({"MIDSTREAM_TRANSPORT": ""}, True),
+    ],
+)
+def test_it_is_httpx2s_through_a_proxy_or_if_that_is_wanted(
+    environment: dict[str, str], ours: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    assert own_transport(False, trust_env=True) is None
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert is_httpx2s(THERE) != ours
 
 
-async def test_it_is_httpx2s_if_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MIDSTREAM_TRANSPORT", "httpx2")
-    assert own_transport(False, trust_env=True) is None
+def test_what_is_on_this_machine_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    for host in ("localhost", "127.0.0.1", "[::1]"):
+        assert proxy_for(f"http://{host}:80") == ""
+    assert proxy_for(THERE) == "http://proxy.example:3128"
+
+
+async def test_a_transport_that_there_is_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIDSTREAM_TRANSPORT", "aiohttp")
+    ended = await Agent("anthropic:m", api_key="k", base_url=THERE).run("Hi")
+    assert ended.error is not None
+    assert ended.error.message == 'MIDSTREAM_TRANSPORT is "own" or "httpx2", not \'aiohttp\''
 
 
 async def test_a_run_goes_through_either(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,6 +77,7 @@ async def test_a_run_goes_through_either(monkeypatch: pytest.MonkeyPatch) -> Non
             run = world.agent().run("Hi")
             await play(run)
         assert run.text == "Hello."
+        assert world.headers["user-agent"] == "midstream"
 
 
 async def test_one_can_be_brought_along() -> None:

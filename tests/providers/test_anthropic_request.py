@@ -8,7 +8,6 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from midstream import __version__
 from midstream.messages import (
     Block,
     Image,
@@ -492,7 +491,6 @@ def test_the_headers_ask_for_a_plain_stream_and_for_betas() -> None:
     asked = Anthropic("m", "key", betas=["one", "two"]).request(ModelRequest("m", (HI,)))
     assert asked.path == "/v1/messages"
     assert asked.headers == {
-        "user-agent": f"midstream/{__version__}",
         "anthropic-version": "2023-06-01",
         "content-type": "application/json",
         "accept": "text/event-stream",

@@ -41,6 +41,7 @@ def checks() -> list[Check]:
         Check(look, partial(_late, name), limit_s)
         for name, look, limit_s in (
             ("midstream", findings.program, 5.0),
+            ("http", findings.http, 5.0),
             ("local", findings.local, findings.DEVICES_S + 1),
             ("terminal", findings.terminal, 5.0),
             ("sessions", findings.sessions, 10.0),

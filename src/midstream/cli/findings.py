@@ -21,6 +21,8 @@ from midstream import __version__
 from midstream.cli.config import OF_THE_FOLDER, OWN, config_file, defaults, endpoints
 from midstream.errors import ConfigurationError, SessionError
 from midstream.journal.store import Journal
+from midstream.models.transport import is_httpx2s, proxy_for
+from midstream.secrets.names import address
 
 # Alone in a process: what looks for devices may crash, or take long.
 DEVICES = """
@@ -57,6 +59,21 @@ def program() -> Finding:
     words = f"{__version__}, Python {python} ({sys.executable})"
     facts = {"version": __version__, "python": python, "executable": sys.executable}
     return Finding("midstream", State.GOOD, words, facts=facts)
+
+
+def http() -> Finding:
+    """What providers are asked by."""
+    proxies = {scheme: address(proxy) for scheme in ("https", "http")
+               if (proxy := proxy_for(f"{scheme}://provider.example"))}  # fmt: skip
+    try:
+        stock = is_httpx2s("https://provider.example")
+    except ConfigurationError as error:
+        return Finding("http", State.BAD, str(error), facts={"proxies": proxies})
+    words = "httpx2's transport" if stock else "our own transport, HTTP/1.1"
+    for scheme, proxy in proxies.items():
+        words += f"; {scheme} through {proxy}"
+    facts = {"transport": "httpx2" if stock else "own", "proxies": proxies}
+    return Finding("http", State.GOOD, words, facts=facts)
 
 
 def local() -> Finding:

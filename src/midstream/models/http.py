@@ -1,23 +1,20 @@
 """A model behind HTTP. The only room that opens a connection to a provider."""
 
-import os
 import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Literal
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import anyio
 import httpx2
 import msgspec
 
-from midstream.concurrency import asyncio_loop
 from midstream.errors import ConfigurationError, MidstreamError, ProtocolError, StreamStalled
 from midstream.messages import ModelRequest
 from midstream.models.model import Batch, Patience
 from midstream.models.reply import Reply, named
+from midstream.models.transport import is_local, own_transport
 from midstream.providers.provider import HttpRequest, Provider
 from midstream.providers.refusals import refusal_in_stream
 from midstream.secrets.names import address, in_url
@@ -27,8 +24,8 @@ from midstream.wire.json import clean, is_object
 LONGEST_ERROR_BODY = 1 << 20
 # What servers say of an address that they do not know; of a model they say more.
 NOWHERE = re.compile(r"(?:404 )?(?:page )?not found\.?$|a web page|HTTP status", re.IGNORECASE)
+ASKING = {"user-agent": "midstream"}
 NOT_STREAMS = ("application/json", "text/html")
-LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 class HttpModel:
@@ -74,14 +71,13 @@ class HttpModel:
         verify: ssl.SSLContext | Literal[False] = False  # without TLS there is none to check
         if base_url.startswith("https:"):
             verify = system_certificates()
-        trust_env = urlsplit(base_url).hostname not in LOCAL
         try:
             client = httpx2.AsyncClient(
                 base_url=base_url,
                 timeout=httpx2.Timeout(patience.byte_timeout, connect=patience.connect_timeout),
                 verify=verify,
-                trust_env=trust_env,
-                transport=self._transport or own_transport(verify, trust_env),
+                trust_env=not is_local(base_url),
+                transport=self._transport or own_transport(verify, base_url),
             )
         except (ValueError, ImportError) as error:
             raise ConfigurationError(f"the environment's proxy cannot be used: {error}") from error
@@ -94,22 +90,6 @@ def system_certificates() -> ssl.SSLContext:
     import truststore
 
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def own_transport(
-    verify: ssl.SSLContext | Literal[False], trust_env: bool
-) -> httpx2.AsyncBaseTransport | None:
-    """Ours, which reads streams for less; None where httpx2's is needed or wanted.
-
-    It is needed on trio and where the environment names a proxy.
-    """
-    if os.environ.get("MIDSTREAM_TRANSPORT") == "httpx2":
-        return None
-    if asyncio_loop() is None or (trust_env and getproxies()):
-        return None
-    from midstream.models.http1_transport import Http1Transport
-
-    return Http1Transport(verify or None)
 
 
 class HttpConnection:
@@ -157,7 +137,7 @@ class HttpConnection:
         sent = httpx2.Request(
             "POST",
             self._url(question.path),
-            headers=question.headers,
+            headers=ASKING | question.headers,
             content=question.body,
             extensions={"timeout": self._client.timeout.as_dict()},
         )

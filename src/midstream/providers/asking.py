@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from midstream import __version__
 from midstream.errors import ProviderError
 from midstream.messages import Image, ModelRequest, Text
 from midstream.providers.provider import HttpRequest
@@ -19,7 +18,6 @@ from midstream.wire.json import clean
 
 BODY = msgspec.json.Encoder(order="deterministic")  # equal requests are equal bytes: caches hit
 HEADERS = {
-    "user-agent": f"midstream/{__version__}",
     "content-type": "application/json",
     "accept": "text/event-stream",
     "accept-encoding": "identity",  # no compressed answer, hence no bomb in one
