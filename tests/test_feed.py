@@ -1,5 +1,6 @@
 """The feed: one writer, any number of readers, none of whom it waits for."""
 
+import asyncio
 import gc
 from collections.abc import Callable, Iterable
 from weakref import ref
@@ -426,3 +427,13 @@ def fragments_stay_between_their_neighbours(seen: list[RunEvent], emitted: list[
             if others(emitted[low : high + 1]):
                 return False
     return True
+
+
+async def test_a_reader_that_gives_up_waiting_leaves_nothing_behind() -> None:
+    reader = Feed("r").reader()
+    for _ in range(100):
+        with anyio.move_on_after(0):
+            await anext(reader)
+    gc.collect()
+    waiting = [each for each in gc.get_objects() if isinstance(each, asyncio.Future)]
+    assert len([each for each in waiting if not each.done() or each.cancelled()]) < 20

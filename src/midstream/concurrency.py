@@ -77,7 +77,12 @@ class Bell:
         if self._loop:
             waiter = self._loop.create_future()
             self._waiting.append(waiter)
-            await waiter
+            try:
+                await waiter
+            except BaseException:
+                if waiter in self._waiting:  # else who polls leaves one behind each time
+                    self._waiting.remove(waiter)
+                raise
         else:
             self._event = self._event or anyio.Event()
             await self._event.wait()

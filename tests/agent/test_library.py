@@ -192,6 +192,43 @@ async def test_a_stop_in_an_agent_that_was_entered_is_of_no_matter_to_the_next_r
                 await world.left.wait()
 
 
+async def test_runs_elsewhere_connect_for_themselves() -> None:
+    """On another event loop, in another thread, and after the agent was left."""
+    async with provider(*[says("Fine.")] * 4) as world:
+        async with world.agent() as agent:
+            await agent.run("Well?")
+            later = agent.run("Well?")
+            there = await anyio.to_thread.run_sync(agent.run_sync, "Well?")
+            await agent.run("Well?")
+            assert len(world.connections) == 2
+        assert (there.text, (await later).text) == ("Fine.", "Fine.")
+    assert len(world.connections) == 3
+
+
+async def test_a_run_that_goes_on_when_its_agent_is_left_is_told_so() -> None:
+    ask = [start(), tool_use(0, "a", "wait_a_moment", "{}"), stop("tool_use")]
+    left = anyio.Event()
+
+    @tool(effects="read")
+    async def wait_a_moment() -> str:
+        """Wait."""
+        await left.wait()
+        return "left"
+
+    async with provider(ask) as world:
+        async with world.agent([wait_a_moment]) as agent:
+            context = agent.run("Well?")
+            run = await context.__aenter__()
+            async for event in run:
+                if event.type == "tool_started":
+                    break
+        left.set()
+        ended = await run
+        await context.__aexit__(None, None, None)
+    assert ended.error is not None
+    assert ended.error.message == "the agent was left while its run went on"
+
+
 async def test_an_agent_that_could_not_be_entered_can_be_entered_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

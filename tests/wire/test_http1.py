@@ -104,6 +104,11 @@ REFUSED = {
     "a status of two digits": b"HTTP/1.1 20 OK\r\n\r\n",
     "a status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
     "a protocol nobody asked for": b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n",
+    "another coding of a provisional one": b"HTTP/1.1 103 Early Hints\r\n"
+    + b"Transfer-Encoding: gzip\r\n\r\n"
+    + OK
+    + b"Content-Length: 0\r\n\r\n",
+    "another coding of a trailer": CHUNKED + b"0\r\nTransfer-Encoding: gzip\r\n\r\n",
     "a space before the colon": OK + b"Content-Length : 1\r\n\r\nx",
     "no colon": OK + b"Content-Length\r\n\r\nx",
     "no name": OK + b": x\r\n\r\n",
@@ -197,7 +202,8 @@ def stricter(data: bytes) -> bool:
     """Where we refuse what h11 takes: control characters, other versions than 1.x."""
     control = any((byte < 32 and byte not in b"\t\r\n") or byte == 127 for byte in data)
     bare_in_extension = re.search(rb";[^\n]*\r[^\n]", data)
-    return control or bool(bare_in_extension) or not re.match(rb"HTTP/1\.[01] ", data)
+    other = re.search(rb"HTTP/(?!1\.[01] )", data) or not data.startswith(b"HTTP/")
+    return control or bool(bare_in_extension or other)
 
 
 @settings(max_examples=400, deadline=None)
@@ -269,6 +275,19 @@ def taken(first: bytes, more: bytes) -> int:
 )
 def test_nothing_grows_without_end(first: bytes, more: bytes, limit: int) -> None:
     assert taken(first, more) <= limit
+
+
+@pytest.mark.parametrize("size", [b"1", b"0" * 14 + b"1"])
+@pytest.mark.parametrize("length", [990, 1000, 1002, 1010, 1024, 1500])
+@pytest.mark.parametrize("fill", [b";" + b"x" * 1999, b" " * 2000])
+def test_how_long_a_size_may_be_does_not_depend_on_the_cuts(
+    size: bytes, length: int, fill: bytes
+) -> None:
+    data = CHUNKED + size + fill[:length] + b"\r\nx\r\n0\r\n\r\n"
+    whole = read(data)
+    for cut in range(len(CHUNKED), len(CHUNKED) + length + 20):
+        assert read(data[:cut], data[cut:]) == whole, cut
+    assert (whole is None) == (length > 1000)
 
 
 # -- what is sent ------------------------------------------------------------------------------

@@ -116,6 +116,8 @@ class HttpConnection:
             StreamError: the connection failed, was silent, or carried something else.
             ConfigurationError: the address or the key cannot be used at all.
         """
+        if self._client.is_closed:
+            raise ConfigurationError("the agent was left while its run went on")
         question = self._provider.request(request)
         try:
             async with self._open(question) as response:

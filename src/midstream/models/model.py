@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
+from anyio.lowlevel import current_token
 from msgspec import Struct
 
 from midstream.messages import ModelRequest
@@ -40,17 +41,23 @@ class Model(Protocol):
 
 
 class KeptModel:
-    """A model whose connection is open already, and stays so."""
+    """A model whose connection is open already, for who runs on the event loop that opened it."""
 
     def __init__(self, model: Model, connection: Connection) -> None:
         self.provider, self.name = model.provider, model.name
         self.secrets: Sequence[str] = getattr(model, "secrets", ())
         self.context_window: int | None = getattr(model, "context_window", None)
-        self._connection = connection
+        self.connection: Connection | None = connection  # while it is open
+        self._model = model
+        self._loop = current_token().native_token
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[Connection]:
-        yield self._connection
+        if self.connection and current_token().native_token is self._loop:
+            yield self.connection
+        else:  # in `run_sync`, for one
+            async with self._model.connect() as connection:
+                yield connection
 
 
 @asynccontextmanager
@@ -60,10 +67,15 @@ async def kept(model: Model) -> AsyncGenerator[Model]:
         async with kept(LocalModel("model.gguf")) as model:
             poet, critic = Agent(model, system="…"), Agent(model, system="…")
 
-    For one agent alone, `async with Agent(…)` does the same.
+    For one agent alone, `async with Agent(…)` does the same. Runs on other event loops, and later
+    ones, connect for themselves.
     """
     async with model.connect() as connection:
-        yield KeptModel(model, connection)
+        same = KeptModel(model, connection)
+        try:
+            yield same
+        finally:
+            same.connection = None
 
 
 class Patience(Struct, frozen=True):

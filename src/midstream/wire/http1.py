@@ -14,16 +14,20 @@ from msgspec import Struct
 from midstream.errors import ProtocolError
 
 MAX_HEAD = 64 << 10  # bytes of heads and trailers together, the provisional ones (1xx) included
-MAX_CHUNK_LINE = 1 << 10
+MAX_CHUNK_LINE = 1 << 10  # bytes that are held of one; in a line there may be a few less
 
 STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
 FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)")
 FOLD = re.compile(rb"\r?\n[ \t]+")
 BLANK_LINE = re.compile(rb"\n\r?\n")
 # The end of one chunk's data and the size of the next are matched at once: one search a chunk.
-FIRST_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*|;[\t\x20-\x7e\x80-\xff]*)\r\n")
+FIRST_SIZE = re.compile(
+    rb"([0-9A-Fa-f]{1,15})(?:[ \t]{0,1000}|;[\t\x20-\x7e\x80-\xff]{0,1000})\r\n"
+)
 NEXT_SIZE = re.compile(rb"\r\n" + FIRST_SIZE.pattern)
 LENGTH = re.compile(rb"[0-9]{1,18}")
+
+Fields = list[tuple[bytes, bytes]]
 
 
 class Head(Struct, frozen=True):
@@ -31,12 +35,7 @@ class Head(Struct, frozen=True):
 
     version: bytes
     status: int
-    fields: list[tuple[bytes, bytes]]
-
-    def values(self, name: bytes) -> list[bytes]:
-        """The members of a field whose value is a list, in small letters; none without it."""
-        found = [value.lower() for field, value in self.fields if field.lower() == name]
-        return [each.strip(b" \t") for value in found for each in value.split(b",")]
+    fields: Fields
 
 
 class Body(Enum):
@@ -65,6 +64,7 @@ class ResponseDecoder:
         self._bodiless = method == "HEAD"
         self._state = Body.HEAD
         self._held = bytearray()  # of a line that is not whole yet
+        self._seen = 0  # bytes of it in which there is no empty line
         self._heads = 0  # bytes of heads and trailers so far
         self._left = 0  # bytes that the body or the chunk still has
         self._size = FIRST_SIZE
@@ -114,23 +114,24 @@ class ResponseDecoder:
 
     def _read_head(self, data: bytes) -> bytes:
         """Returns what follows the head."""
-        while self._state is Body.HEAD:
-            block = self._up_to_blank(data)
-            if block is None:
-                return b""
-            data = bytes(self._held)
-            self._held.clear()
+        block = self._up_to_blank(data)
+        while block is not None:
             self._take_head(block)
-        return data
+            if self.head:
+                rest = bytes(self._held)
+                self._held.clear()
+                return rest
+            block = self._up_to_blank(b"")
+        return b""
 
     def _up_to_blank(self, data: bytes) -> bytes | None:
         """The lines before an empty one, once it is there; what follows it is then held."""
-        seen = len(self._held)
         self._held += data
-        found = BLANK_LINE.search(self._held, max(0, seen - 2))
+        found = BLANK_LINE.search(self._held, max(0, self._seen - 2))
         size = found.end() if found else len(self._held)
         if self._heads + size > MAX_HEAD:
             raise ProtocolError(f"the head of the response is larger than {MAX_HEAD:,} bytes")
+        self._seen = 0 if found else size
         if not found:
             return None
         self._heads += size
@@ -146,20 +147,16 @@ class ResponseDecoder:
         head = Head(found[1], int(found[2]), fields_of(rest))
         if head.status == 101:
             raise ProtocolError("the server changes to a protocol that nobody asked for")
+        framing = framing_of(head.fields)  # that of provisional ones must make sense, too
         if head.status >= 200:
             self.head = head
-            self._frame(head)
+            self._frame(head, *framing)
 
-    def _frame(self, head: Head) -> None:
+    def _frame(self, head: Head, codings: list[bytes], lengths: set[bytes]) -> None:
         """Find how long the body is (RFC 9112, 6.3)."""
-        codings, lengths = head.values(b"transfer-encoding"), set(head.values(b"content-length"))
-        if codings not in ([], [b"chunked"]):
-            raise ProtocolError(f"an unknown transfer coding: {b', '.join(codings)!r:.80}")
-        if len(lengths) > 1 or not all(map(LENGTH.fullmatch, lengths)):
-            raise ProtocolError(f"a content length that is none: {b', '.join(lengths)!r:.80}")
         self.reusable = (
             head.version == b"1.1"
-            and b"close" not in head.values(b"connection")
+            and b"close" not in values(head.fields, b"connection")
             and not (codings and lengths)
         )
         if self._bodiless or head.status in (204, 304):
@@ -227,17 +224,33 @@ class ResponseDecoder:
         block = self._up_to_blank(data)
         if block is None:
             return
-        fields_of(block[1:])
+        framing_of(fields_of(block[1:]))
         self._state = Body.ENDED
         self.reusable = self.reusable and not self._held
         self._held.clear()
 
 
-def fields_of(block: bytes) -> list[tuple[bytes, bytes]]:
+def framing_of(fields: Fields) -> tuple[list[bytes], set[bytes]]:
+    """The transfer codings and the lengths that a head names."""
+    codings, lengths = values(fields, b"transfer-encoding"), set(values(fields, b"content-length"))
+    if codings not in ([], [b"chunked"]):
+        raise ProtocolError(f"an unknown transfer coding: {b', '.join(codings)!r:.80}")
+    if len(lengths) > 1 or not all(map(LENGTH.fullmatch, lengths)):
+        raise ProtocolError(f"a content length that is none: {b', '.join(lengths)!r:.80}")
+    return codings, lengths
+
+
+def values(fields: Fields, name: bytes) -> list[bytes]:
+    """The members of a field whose value is a list, in small letters; none without it."""
+    found = [value.lower() for field, value in fields if field.lower() == name]
+    return [each.strip(b" \t") for value in found for each in value.split(b",")]
+
+
+def fields_of(block: bytes) -> Fields:
     """The fields of a head or a trailer (RFC 9112, 5)."""
     if block[:1] in (b" ", b"\t"):
         raise ProtocolError("a header that goes on before one began")
-    fields: list[tuple[bytes, bytes]] = []
+    fields: Fields = []
     for line in FOLD.sub(b" ", block).split(b"\n") if block else ():
         found = FIELD.fullmatch(line.removesuffix(b"\r"))
         if not found:

@@ -64,7 +64,8 @@ class SseDecoder:
         chunk = self._with_lf(chunk)
         at = 0
         if self._begun:
-            at = chunk.find(b"\n\n") + 2 or len(chunk)
+            end = chunk.find(b"\n\n")
+            at = end + 2 if end >= 0 else len(chunk)
             yield from self._by_line(chunk[:at])
         if not self._begun and len(chunk) <= self._max_record:
             while found := USUAL.match(chunk, at):
