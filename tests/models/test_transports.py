@@ -2,6 +2,8 @@
 
 import shutil
 import socket
+import ssl
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +12,9 @@ import anyio
 import httpx2
 import pytest
 import trustme
+from anyio import aclose_forcefully
+from anyio.abc import AnyByteStream, SocketAttribute
+from anyio.streams.tls import TLSListener
 
 from midstream import Agent, tool
 from midstream.events import TextDelta, ThinkingDelta, ToolFinished, ToolInputDelta
@@ -119,6 +124,59 @@ def test_neighbouring_fragments_of_a_block_become_one() -> None:
         ToolInputDelta("b", "{}"),
         TextDelta(0, "x"),
     ]
+
+
+# -- what does not work ------------------------------------------------------------------------
+
+
+async def trouble(url: str) -> str:
+    ended = await Agent("anthropic:m", api_key="k", base_url=url, max_attempts=1).run("Hi")
+    assert ended.error is not None
+    return ended.error.message
+
+
+async def test_https_where_http_is_spoken_is_guessed() -> None:
+    async with provider() as world:
+        said = await trouble(world.url.replace("http://", "https://"))
+    assert said.startswith(f"no secure connection to {world.url.replace('http', 'https')}: ")
+    assert said.endswith(" (perhaps it is http:// and not https://)")
+
+
+async def test_a_certificate_of_an_unknown_authority_is_refused_until_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+
+    async def answer(stream: AnyByteStream) -> None:
+        await stream.receive()
+        await stream.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        await aclose_forcefully(stream)
+
+    plain = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = plain.extra(SocketAttribute.local_port)
+    async with TLSListener(plain, context) as listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, answer)
+        said = await trouble(f"https://127.0.0.1:{port}")
+        assert said.endswith(" (SSL_CERT_FILE may name a file with the certificate to trust)")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        assert "(asked: https://" in await trouble(f"https://127.0.0.1:{port}")
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_proxy_that_is_dead_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://me:secret@127.0.0.1:1")
+    assert (await trouble(THERE)).startswith(
+        f"the connection to {THERE} through http://127.0.0.1:1 failed: "
+    )
+
+
+async def test_what_a_socks_proxy_needs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "socksio", None)  # as where it is not installed
+    assert await trouble(THERE) == "a SOCKS proxy needs socksio: pip install socksio"
 
 
 # -- real servers ------------------------------------------------------------------------------

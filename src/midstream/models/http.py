@@ -14,7 +14,7 @@ from midstream.errors import ConfigurationError, MidstreamError, ProtocolError, 
 from midstream.messages import ModelRequest
 from midstream.models.model import Batch, Patience
 from midstream.models.reply import Reply, named
-from midstream.models.transport import is_local, own_transport
+from midstream.models.transport import is_local, own_transport, proxy_for
 from midstream.providers.provider import HttpRequest, Provider
 from midstream.providers.refusals import refusal_in_stream
 from midstream.secrets.names import address, in_url
@@ -79,7 +79,9 @@ class HttpModel:
                 trust_env=not is_local(base_url),
                 transport=self._transport or own_transport(verify, base_url),
             )
-        except (ValueError, ImportError) as error:
+        except ImportError as error:
+            raise ConfigurationError("a SOCKS proxy needs socksio: pip install socksio") from error
+        except ValueError as error:
             raise ConfigurationError(f"the environment's proxy cannot be used: {error}") from error
         async with client:
             yield HttpConnection(client, self._provider, patience, self.key_variable)
@@ -144,7 +146,10 @@ class HttpConnection:
             extensions={"timeout": self._client.timeout.as_dict()},
         )
         response = None
-        where = f" to {address(str(self._client.base_url))}"
+        base_url = str(self._client.base_url)
+        where = f" to {address(base_url)}"
+        if proxy := proxy_for(base_url):
+            where += f" through {address(proxy)}"
         with anyio.move_on_after(self._patience.event_timeout):
             try:
                 response = await self._client.send(sent, stream=True)

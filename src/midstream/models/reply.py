@@ -29,6 +29,11 @@ LAST_BYTES_S = 0.1
 # read, with a deadline to the point, takes 20 µs: as much as all the rest that an event costs.
 LATE = 1 / 16
 
+TLS_HINTS = {
+    "CERTIFICATE_VERIFY_FAILED": " (SSL_CERT_FILE may name a file with the certificate to trust)",
+    "WRONG_VERSION_NUMBER": " (perhaps it is http:// and not https://)",
+}
+
 
 class Reply(AsyncIterator[Batch]):
     """A response's events, in the batches in which they arrived.
@@ -151,18 +156,19 @@ def named(error: Exception, where: str = "") -> MidstreamError:
     words = str(error) or type(error).__name__
     if isinstance(error, httpx2.TimeoutException):
         return StreamStalled(f"no byte came in time ({type(error).__name__})")
-    if isinstance(error, httpx2.ConnectError) and is_tls(error):
-        return ConfigurationError(f"no secure connection{where}: {words}")
+    if isinstance(error, httpx2.ConnectError) and (tls := tls_error(error)):
+        hints = [hint for sign, hint in TLS_HINTS.items() if sign in str(tls)]
+        return ConfigurationError("".join((f"no secure connection{where}: {tls}", *hints)))
     local = (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL)
     if isinstance(error, local):
         return ConfigurationError(f"the request cannot be sent: {words}")
     return StreamInterrupted(f"the connection{where} failed: {words}")
 
 
-def is_tls(error: BaseException | None) -> bool:
-    """Whether certificates or versions do not fit, which asking again does not change."""
+def tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """What of certificates or versions does not fit, which asking again does not change."""
     while error:
         if isinstance(error, ssl.SSLError):
-            return True
+            return error
         error = error.__cause__ or error.__context__
-    return False
+    return None
