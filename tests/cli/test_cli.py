@@ -560,6 +560,25 @@ def test_the_demo_closes_with_the_figures(program: Program) -> None:
         assert figure in figures
 
 
+def test_the_demos_model_brings_its_tools(program: Program) -> None:
+    done = program("Weather?", "-m", "sim:demo", "--deny", "local_time", ANTHROPIC_API_KEY="")
+    assert done.returncode == 0, done.stderr
+    assert "light rain, 31 °C" in done.stdout
+    assert '▶ get_weather(city="Oslo")' in done.stderr
+    assert "▶ local_time" not in done.stderr
+
+
+def test_a_tool_of_the_users_is_called_in_place_of_the_demos(
+    program: Program, tmp_path: Path
+) -> None:
+    path = tmp_path / "my_tools.py"
+    path.write_text("def get_weather(city: str) -> dict:\n    return {'conditions': 'hail'}\n")
+    done = program("Weather?", "-m", "sim:demo", "-t", f"{path}:get_weather", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "hail" in done.stdout
+    assert "✓ local_time" in done.stderr
+
+
 def test_a_call_that_the_model_makes_after_ctrl_c_has_no_effect(
     environment: dict[str, str], simulator: Start, tmp_path: Path
 ) -> None:

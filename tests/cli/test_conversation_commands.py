@@ -103,6 +103,20 @@ def test_another_model_goes_on_with_the_session(tmp_path: Path, simulator: Start
     assert [each.partition("\n")[0] for each in said] == ["First?", "One.", "Second?"]
 
 
+def test_a_model_that_brings_tools_takes_them_along(tmp_path: Path, simulator: Start) -> None:
+    with talk(tmp_path, simulator([Reply([say("One.")])]), size=(80, 60)) as tmux:
+        assert "local_time" not in command(tmux, "/tools", "glance")
+        command(tmux, "/model sim:demo", "from here on: sim:demo")
+        command(tmux, "/tools", "local_time")
+        screen = command(tmux, "Weather?", "and only one soaked")
+        assert "light rain, 31 °C" in screen
+        assert '✓ local_time(city="Lagos")' in screen
+        command(tmux, "/model sim:hello", "from here on: sim:hello")
+        tmux.say("/tools")
+        screen = tmux.wait_for(lambda screen: "glance" in screen.rpartition("› /tools")[2])
+        assert "local_time" not in screen.rpartition("› /tools")[2]
+
+
 def test_how_much_the_model_thinks_is_changed(tmp_path: Path, simulator: Start) -> None:
     sim = simulator([Reply([say("One.")]), Reply([say("Two.")])])
     with talk(tmp_path, sim) as tmux:

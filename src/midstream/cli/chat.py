@@ -27,7 +27,7 @@ def converse(question: Question) -> int:
     """
     status = Status(Known(question.model))
     # What is wrong with it is told before anything is drawn.
-    made = setup(question, kit(question.grants))
+    made = setup(question, kit(question.grants, question.model))
     with leaving() as signals, raw_keys(1) as lent:
         # xterm cuts its lines where others wrap them anew.
         screen = Screen(lent.size, reflows="XTERM_VERSION" not in os.environ)

@@ -15,6 +15,7 @@ from midstream.tools.permissions import MEMBER, Permissions, Rule
 from midstream.tools.tool import Tool
 from midstream.tools.workspace import workspace
 
+DEMO = "sim:demo"  # whose script calls tools of its own
 BUILT_IN = ("read_file", "list_files", "search_files", "write_file", "edit_file", "run_command")
 
 
@@ -42,11 +43,28 @@ class Kit(Struct, frozen=True):
     tools: list[Tool]
     permissions: Permissions
 
+    def tools_for(self, model: str) -> list[Tool]:
+        return with_own(self.tools, model)
 
-def kit(grants: Grants) -> Kit:
-    """What was granted; see `granted_tools` and `granted` for what is raised."""
+
+def kit(grants: Grants, model: str) -> Kit:
+    """What was granted; see `granted_tools` and `granted` for what is raised.
+
+    Args:
+        model: whose own tools rules may be about, too.
+    """
     tools = granted_tools(grants)
-    return Kit(tools, granted(grants, tools))
+    return Kit(tools, granted(grants, with_own(tools, model)))
+
+
+def with_own(tools: list[Tool], model: str) -> list[Tool]:
+    """The tools, and those that a model brings; of two with one name the one that was there."""
+    if model != DEMO:
+        return tools
+    from midstream.cli.demo_tools import DEMO_TOOLS
+
+    taken = {each.spec.name for each in tools}
+    return [*tools, *(each for each in DEMO_TOOLS if each.spec.name not in taken)]
 
 
 def granted_tools(grants: Grants) -> list[Tool]:

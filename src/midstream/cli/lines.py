@@ -35,7 +35,7 @@ def converse_in_lines(question: Question) -> int:
     """Answer line after line, until the input ends. Returns the exit status."""
     screen = Screen(sys.stdout.fileno(), sys.stderr.fileno())
     with redirect_stdout(sys.stderr), leaving() as signals:  # what tools print is no answer
-        made = setup(question, kit(question.grants), screen.beside)
+        made = setup(question, kit(question.grants, question.model), screen.beside)
         Lines(made, screen, signals).have(question.prompt)
         signals.over(code := CANCELLED if signals.came else 0)
     return code

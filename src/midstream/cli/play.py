@@ -79,7 +79,7 @@ def play(question: Question) -> int:
     """
     screen = Screen(sys.stdout.fileno(), sys.stderr.fileno())
     with redirect_stdout(sys.stderr):  # what tools print is not part of the answer
-        agent = agent_for(question, kit(question.grants), screen.beside)
+        agent = agent_for(question, kit(question.grants, question.model), screen.beside)
         run = agent.run(question.prompt, question.session)
         with leaving() as signals:
             return anyio.run(show, run, face(question.output_format, screen), screen, signals)
@@ -97,7 +97,7 @@ def agent_for(question: Question, kit: Kit, terminal: int | None = None) -> Agen
     model = load_model(question.model, question.base_url)
     return Agent(
         model if terminal is None else with_progress(model, terminal),
-        kit.tools,
+        kit.tools_for(question.model),
         question.system,
         question.max_turns,
         question.max_tokens,

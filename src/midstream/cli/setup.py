@@ -21,7 +21,7 @@ def setup(question: Question, kit: Kit, terminal: int | None = None) -> Setup:
         agent_for(question, kit, terminal),
         Choice(question.model, question.thinking),
         partial(_chosen, question, kit, terminal),
-        kit.tools,
+        kit.tools_for,
         kit.permissions,
         [f"{name}:{each.model}" for name, each in ENDPOINTS.items() if each.model],
         question.session,

@@ -251,7 +251,7 @@ class Slash:
     def _tools(self, value: str) -> None:
         setup = self.talk.setup
         lines: list[str] = []
-        for each in setup.tools:
+        for each in setup.tools(setup.choice.model):
             # Some command that no rule names: what is said of those stands below.
             decision = setup.permissions.verdict(each, {MEMBER: ""}).decision
             about = flat(each.spec.description.strip().split("\n")[0])

@@ -27,7 +27,8 @@ class Setup(Struct):
 
     Attributes:
         agent: the one that is asked, made of `choice` by `make`, which raises ConfigurationError.
-        tools, permissions: what the agent may do, whichever model is asked.
+        tools: what a model may call, by the name of the model.
+        permissions: rules about that, whichever model is asked.
         models: names of models that can be offered.
         journal: where sessions are; None if this one is not kept.
         new_session: makes another one.
@@ -36,7 +37,7 @@ class Setup(Struct):
     agent: Agent
     choice: Choice
     make: Callable[[Choice], Agent]
-    tools: list[Tool]
+    tools: Callable[[str], list[Tool]]
     permissions: Permissions
     models: list[str]
     session: Session
