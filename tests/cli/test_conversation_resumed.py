@@ -8,6 +8,7 @@ from pathlib import Path
 from midstream.journal.records import Wrote
 from midstream.journal.store import Journal
 from midstream.simulator import Reply, Scenario, call, say, think
+from midstream.simulator.faults import Cut, Status
 from tests.cli.talking import LONG, Start, slowly, talk
 from tests.cli.tmux import Tmux, needs_tmux
 
@@ -68,6 +69,22 @@ def test_what_was_said_looks_as_it_did(tmp_path: Path, simulator: Start) -> None
         assert conversation(tmux, "What is it?") == live
         tmux.press("C-r")
         tmux.wait_for("  Well, well.")
+
+
+def test_what_was_asked_again_is_told_as_it_was(tmp_path: Path, simulator: Start) -> None:
+    replies = [Reply([say("Well. "), call("glance", place="here"), say("Well? " * 30)])]
+    faults = [Status(529, retry_after_ms=10), Cut(request=2, event=-3)]
+    sim = simulator(slowly(*replies, Reply([say("Done.")]), faults=faults))
+    with talk(tmp_path, sim) as tmux:
+        tmux.say("Go on.")
+        tmux.wait_for("Done.")
+        leave(tmux)
+        live = conversation(tmux, "Go on.")
+    assert live[2] == "↻ asked again: The scenario says so. (status 529)"
+    assert live[3].startswith("↻ asked again: the connection failed")
+    with talk(tmp_path, sim, "-c") as tmux:
+        tmux.wait_for("it goes on here")
+        assert conversation(tmux, "Go on.") == live
 
 
 def test_a_stop_is_told_once_and_the_words_that_stopped_are_a_prompt(

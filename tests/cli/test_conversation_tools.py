@@ -105,10 +105,10 @@ def test_an_answer_that_breaks_off_is_taken_back(tmp_path: Path, simulator: Star
         tmux.wait_for("Done.")
         screen, coloured = tmux.screen, tmux.coloured
     assert screen.count("First.") == screen.count("Second.") == 1
-    (said,) = [line for line in screen.split("\n") if line.startswith("× ")]
-    assert "what ran in it is kept" in said
+    (said,) = [line for line in screen.split("\n") if line.startswith("↻ asked again: ")]
+    assert "what had run is kept" in said
     assert look_of(said, coloured) == {"2"}
-    assert screen.index("×") < screen.index("First.")
+    assert screen.index(said) < screen.index("First.")
     assert '✓ glance(place="here") · reused' in screen
     assert len(sim.requests) == 3
 

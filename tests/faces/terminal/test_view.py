@@ -275,38 +275,80 @@ def test_of_a_long_command_the_beginning_is_seen_and_how_it_goes(shown: Shown) -
 # -- attempts and ends -----------------------------------------------------------------------------
 
 
-def test_an_answer_that_was_lost_is_taken_back_and_said_in_one_line(shown: Shown) -> None:
-    shown.see(TurnStarted(1, 1), TextDelta(0, "Half an\n\nans"))
-    shown.see(
-        TurnDiscarded(1, 1, "the connection closed"), Retrying(2, 3.0, "the connection closed")
-    )
-    assert shown.lines == ["", "× the connection closed"]
+def lost(attempt: int, why: str, wait_s: float = 3.0) -> list[RunEvent]:
+    return [TurnDiscarded(1, attempt, why), Retrying(attempt + 1, wait_s, why)]
+
+
+def test_an_answer_that_was_lost_is_taken_back_and_it_is_said_that_it_was_asked_again(
+    shown: Shown,
+) -> None:
+    shown.see(TurnStarted(1, 1), TextDelta(0, "Half an\n\nans"), *lost(1, "the connection closed"))
+    assert shown.lines == []
     shown.time.now += 1
     assert shown.live == ["", "↻ again in 2.0 s: the connection closed"]
     shown.see(TurnStarted(1, 2), TextDelta(0, "A whole answer.\n\n"))
-    assert shown.lines == ["", "× the connection closed", "", "A whole answer."]
+    told = "↻ asked again: the connection closed"
+    assert shown.lines == [told, "", "A whole answer."]
 
 
-def test_of_attempts_that_showed_nothing_only_the_failure_stays(shown: Shown) -> None:
+def test_each_attempt_is_told_also_one_that_showed_nothing(shown: Shown) -> None:
     shown.view.prompted("Go")
-    for attempt in (1, 2):
-        shown.see(TurnStarted(1, attempt), TurnDiscarded(1, attempt, "gone"))
-        shown.see(Retrying(attempt + 1, 3.0, "gone"))
-        assert shown.live == ["", "↻ again in 3.0 s: gone"]
-    shown.see(TurnStarted(1, 3), TurnDiscarded(1, 3, "gone"), run_ended(RunError("x", "gone")))
-    assert shown.lines == ["", "› Go", "", "failed: gone"]
+    shown.see(TurnStarted(1, 1), *lost(1, "refused"))
+    assert shown.live == ["", "↻ again in 3.0 s: refused"]
+    shown.see(TurnStarted(1, 2), TextDelta(0, "Half\n\n"), *lost(2, "cut"))
+    shown.see(TurnStarted(1, 3), TextDelta(0, "Whole.\n\n"))
+    told = ["↻ asked again: refused", "↻ asked again: cut"]
+    assert shown.lines == ["", "› Go", "", *told, "", "Whole."]
+
+
+def test_the_attempt_with_which_a_run_fails_is_told_once(shown: Shown) -> None:
+    shown.view.prompted("Go")
+    shown.see(TurnStarted(1, 1), *lost(1, "gone"), TurnStarted(1, 2), TextDelta(0, "Half\n\n"))
+    shown.see(TurnDiscarded(1, 2, "gone"), run_ended(RunError("x", "gone")))
+    assert shown.lines == ["", "› Go", "", "↻ asked again: gone", "", "failed: gone"]
+
+
+def test_what_is_stopped_before_it_was_asked_again_is_not_said_to_be(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), TextDelta(0, "Half\n\n"), *lost(1, "cut"), Interrupted(None))
+    assert shown.lines == ["", "× cut", "■ stopped"]
+    shown.see(TurnStarted(2, 1), *lost(1, "refused"), Interrupted("Now?"))
+    assert shown.lines[3:] == ["", "× refused", "", "› Now?"]
 
 
 def test_what_ran_in_an_answer_that_was_lost_is_still_told(shown: Shown) -> None:
     shown.see(TurnStarted(1, 1), *called("a", "pay", amount=5), done("a", "pay", "paid"))
-    shown.see(TurnDiscarded(1, 1, "cut"))
-    assert shown.lines == ["", "× cut; what ran in it is kept:", "  ✓ pay(amount=5) · 0.50 s"]
+    shown.see(*lost(1, "cut"))
+    paid = "  ✓ pay(amount=5) · 0.50 s"
+    assert shown.live == ["", "↻ again in 3.0 s: cut; what had run is kept:", paid]
+    shown.see(TurnStarted(1, 2))
+    assert shown.lines == ["↻ asked again: cut; what had run is kept:", paid]
+
+
+def test_what_ran_is_told_also_where_the_run_fails_with_it(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "pay", amount=5), done("a", "pay", "paid"))
+    shown.see(TurnDiscarded(1, 1, "cut"), run_ended(RunError("x", "cut")))
+    paid = "  ✓ pay(amount=5) · 0.50 s"
+    assert shown.lines == ["", "× cut; what had run is kept:", paid, "", "failed: cut"]
+
+
+def test_a_summary_that_is_lost_takes_nothing_of_the_answer_before_back(shown: Shown) -> None:
+    shown.see(TurnStarted(1, 1), *called("a", "pay", amount=5), done("a", "pay", "paid"))
+    shown.see(TextDelta(2, "Paid."), turn_ended())
+    before = shown.lines
+    shown.see(CompactionStarted(154, None), TextDelta(0, "A summ"), *lost(1, "cut"))
+    assert shown.live == ["", "↻ again in 3.0 s: cut"]
+    shown.see(TextDelta(0, "A summary"))
+    assert shown.live == ["", "✻ summing up… 9 characters"]
+    shown.see(*lost(2, "gone"), TextDelta(0, "A summary of it"))
+    told = ["↻ asked again: cut", "↻ asked again: gone"]
+    announced = "⧉ the conversation takes 154 tokens: it is summed up"
+    assert shown.lines == [*before, "", announced, *told]
 
 
 def test_a_call_that_still_runs_stays_when_its_answer_is_lost(shown: Shown) -> None:
     shown.see(TurnStarted(1, 1), *called("a", "pay", amount=5))
-    shown.see(TurnDiscarded(1, 1, "cut"))
-    assert shown.live[-1].endswith("pay(amount=5) · asked for in the answer that was lost")
+    shown.see(*lost(1, "cut"))
+    assert shown.live[-2].endswith("pay(amount=5) · asked for in the answer that was lost")
 
 
 def test_who_interrupts_sees_the_new_words_below_what_was_shown(shown: Shown) -> None:

@@ -12,6 +12,7 @@ from midstream.faces.terminal.view import View
 from midstream.journal.database import Row
 from midstream.journal.records import (
     NOTE,
+    Began,
     CallBegan,
     CallEnded,
     Committed,
@@ -77,6 +78,8 @@ class Replay:
         match row.record:
             case Prompted(message):
                 self._prompted(message)
+            case Began(turn, attempt):
+                self.view.see(events.TurnStarted(turn, attempt))
             case CallBegan() as began:
                 self._began[began.call_id] = row.at, began
             case CallEnded(_, result) if result.call_id in self._began:
@@ -103,7 +106,7 @@ class Replay:
             self.view.say("with a picture" if pictures == 1 else f"with {pictures} pictures")
 
     def _discarded(self, turn: int, attempt: int, reason: str) -> None:
-        self.view.see(events.TurnStarted(turn, attempt))
+        self.view.see(events.TurnStarted(turn, attempt))  # that of a compaction has no record
         for each in self._lost:
             given = self._began[each.id][1].input
             self.view.see(ToolCallReady(each.id, each.name, given))
@@ -142,6 +145,7 @@ class Replay:
 
     def _ended(self, ended: Ended) -> None:
         if ended.outcome == "died":
+            self.view.give_up()
             self.view.say("■ the program died; what it had of the answer is kept")
             for effect in self._untold:  # which the answer does not show
                 self.view.say(f"✗ {effect.removeprefix('- ')}", Look.BAD)

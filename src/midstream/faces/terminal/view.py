@@ -26,14 +26,14 @@ from midstream.events import (
     TurnEnded,
     TurnStarted,
 )
-from midstream.faces.columns import flat
 from midstream.faces.plain import error_line, printable
 from midstream.faces.terminal.calls import Calls
+from midstream.faces.terminal.lost import Lost
 from midstream.faces.terminal.markdown import Markdown
 from midstream.faces.terminal.paint import PROMPT, Look, Paint, wrapped
 from midstream.faces.terminal.paper import Kind, Paper, Step
 from midstream.faces.terminal.reasoning import Reasoning
-from midstream.faces.terminal.rows import elapsed, shortened
+from midstream.faces.terminal.rows import elapsed
 from midstream.faces.terminal.tags import ThinkingTags
 
 SILENT_S = 2.0  # after this, while an answer goes on, it is said that nothing comes
@@ -59,33 +59,34 @@ class View:
         self._begun = False  # the open block has shown a line
         self._asked: float | None = None  # since when a first token is waited for
         self._came: float | None = None  # when the answer that goes on had something last
-        self._again: float | None = None  # when the request goes out again; and why
-        self._why = ""
+        self._lost = Lost(paint)
         self._compacting: int | None = None  # characters of the summary so far
 
     # -- what the program says ------------------------------------------------------------------
 
     def prompted(self, words: str) -> None:
         """The user said something, and an answer is waited for."""
+        self.give_up()
         lines = wrapped(printable(words), self.width - len(PROMPT))
         marks = [PROMPT, *[" " * len(PROMPT)] * (len(lines) - 1)]
-        yours = (
-            self._paint(Look.YOURS, mark + line) for mark, line in zip(marks, lines, strict=True)
-        )
+        yours = (self._paint(Look.YOURS, m + line) for m, line in zip(marks, lines, strict=True))
         self._paper.write(Kind.PROMPT, yours)
         self._asked = self._clock()
         self.reasoning.last.clear()
 
     def say(self, words: str, look: Look = Look.FAINT, *, goes_on: bool = True) -> None:
         """Write lines of the program's own."""
-        lines = wrapped(printable(words), self.width)
-        painted = (self._paint(look, line) for line in lines)
+        painted = (self._paint(look, line) for line in wrapped(printable(words), self.width))
         self._paper.write(Kind.NOTE, painted, goes_on=goes_on)
 
     def failed(self, words: str) -> None:
         """What was prompted cannot be asked."""
         self._asked = None
         self.say(words, Look.BAD)
+
+    def give_up(self) -> None:
+        """What was lost is not asked for again."""
+        self._paper.write(Kind.NOTE, self._lost.given_up(self.width))
 
     def show(self, lines: list[str]) -> None:
         """Write lines that are painted already."""
@@ -109,8 +110,8 @@ class View:
     @property
     def moves(self) -> bool:
         """What is live changes with time alone."""
-        waits = not (self._asked is self._again is self._came is None)
-        return waits or self._calls.go_on or self.reasoning.goes_on
+        waits = not (self._asked is self._came is None)
+        return waits or self._lost.is_there or self._calls.go_on or self.reasoning.goes_on
 
     def take(self) -> list[str | Step]:
         self._add_calls()
@@ -127,7 +128,9 @@ class View:
         return [*text, *below][-most:]
 
     def _waiting(self) -> Iterator[str]:
-        if words := self._waits():
+        if self._lost.is_there:
+            yield from self._lost.live(self._clock(), self.width)
+        elif words := self._waits():
             yield self._paint(Look.FAINT, words)
 
     def _waits(self) -> str:
@@ -135,8 +138,6 @@ class View:
         now = self._clock()
         if self._compacting is not None:
             return f"✻ summing up… {self._compacting:,} characters"
-        if self._again is not None:
-            return f"↻ again in {max(0.0, self._again - now):.1f} s: {self._why}"
         if self._calls.go_on or self.reasoning.goes_on:
             return ""
         if self._asked is not None:
@@ -167,8 +168,8 @@ class View:
                 self._begin()
             case TurnDiscarded(_, _, reason):
                 self._withdraw(reason)
-            case Retrying(_, delay, reason):
-                self._again, self._why = self._clock() + delay, flat(reason)
+            case Retrying(_, delay):
+                self._lost.wait(self._clock() + delay)
             case TurnEnded():
                 self._end_turn()
             case Interrupted(text):
@@ -186,6 +187,7 @@ class View:
 
     def _text(self, index: int, text: str) -> None:
         if self._compacting is not None:
+            self._ask_again()
             self._compacting += len(text)
             return
         if index != self._block:
@@ -236,7 +238,7 @@ class View:
     # -- turns ----------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._again = None
+        self._ask_again()
         self._asked = self._clock() if self._asked is None else self._asked
         self._paper.mark()
         self._calls.begin_attempt()
@@ -246,12 +248,13 @@ class View:
         self.reasoning.forget()
         self._tags, self._block, self._begun = ThinkingTags(), None, False
         self._paper.withdraw()
-        ran = list(self._calls.lose_attempt(self.width))
-        told = "; what ran in it is kept:" if ran else ""
-        why = shortened(flat(reason), self.width - 2 - len(told))
-        if ran or self._asked is None:  # else nothing is seen to go; what follows says why
-            self.say(f"× {why}{told}", goes_on=False)
-        self._paper.write(Kind.NOTE, ran, goes_on=True)
+        self._lost.lose(reason, list(self._calls.lose_attempt(self.width)))
+        self._compacting = None if self._compacting is None else 0
+
+    def _ask_again(self) -> None:
+        if self._lost.is_there:
+            self._paper.write(Kind.NOTE, self._lost.made_again(self.width), goes_on=True)
+            self._paper.mark()
 
     def _end_turn(self) -> None:
         self._end_text()
@@ -263,6 +266,7 @@ class View:
             self.say("⧉ it stays as it is: you went on")
         self._compacting = None
         self._end_turn()
+        self.give_up()
         if text is None:
             self.say("■ stopped")
         else:
@@ -275,15 +279,22 @@ class View:
                 self._compacting = 0
                 of = f" of {window:,}" if window else ""
                 self.say(f"⧉ the conversation takes {tokens:,}{of} tokens: it is summed up")
+                self._paper.mark()
+                self._calls.begin_attempt()
             case Compacted(summary):
+                self._ask_again()
                 count = len(summary.split())
                 words = f"a summary of {count:,} word{'s' * (count != 1)} stands in its place"
                 self.say(f"⧉ {words} (/export has it all)")
             case CompactionFailed(reason):
+                self._lost.told()
                 self.say(f"⧉ it stays as it is: {reason}", Look.BAD)
 
     def _end_run(self, event: RunEnded) -> None:
         self._end_turn()
-        self._asked = self._again = self._compacting = self._came = None
+        self._asked = self._compacting = self._came = None
+        if event.outcome == "failed":
+            self._lost.told()
+        self.give_up()
         if line := error_line(event):
             self.say(line.strip().removeprefix("midstream: "), Look.BAD, goes_on=False)
