@@ -32,6 +32,8 @@ def test_no_mutant_is_there_twice() -> None:
 def test_the_documentation_tells_how_many_they_are() -> None:
     page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
     assert re.findall(r"(\d+) changes of one line", page) == [str(len(MUTANTS))]
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert re.findall(r"(\d+) mutants", readme) == [str(len(MUTANTS))]
 
 
 LOOP = next(each for each in MUTANTS if each.file == "agent/loop.py")
