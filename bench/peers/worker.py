@@ -29,7 +29,7 @@ READING = frozenset({"text", "mixed", "argument", "paced", "ttft", "many", "memo
 WARM = READING - {"cold"}
 # Nor are many streams read with each: they take a minute.
 ALONE = WARM - {"many", "memory"}
-# One of so many events of a stream tells when it was written; see compare.py.
+# One of so many events of a stream tells when it was written; see plays.py and replay.c.
 MARK = "#"
 KEEP_SCHEMA = {
     "type": "object",
