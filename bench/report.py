@@ -11,10 +11,11 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 Results = dict[str, Any]
 Cell = Callable[[str], str]  # of a contender
+Column = tuple[str, Cell]
 # The libraries whose versions are told.
 TOLD = (
     "anthropic", "openai", "pydantic-ai-slim", "litellm", "langchain-anthropic", "strands-agents",
@@ -66,6 +67,10 @@ class Figures:
 
         return cell
 
+    def columns(self, *columns: Column) -> list[Column]:
+        """None where the measure was not taken."""
+        return list(columns) if self.found else []
+
     def by(self, key: str) -> list[str]:
         """The contenders, wire by wire, least first; whoever failed is last."""
 
@@ -85,7 +90,7 @@ class Figures:
         return words.startswith("took longer")
 
 
-def table(names: list[str], columns: list[tuple[str, Cell]], notes: list[str]) -> str:
+def table(names: list[str], columns: list[Column], notes: list[str]) -> str:
     lines = ["| | " + " | ".join(head for head, _ in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
     for name in names:
@@ -97,18 +102,21 @@ def table(names: list[str], columns: list[tuple[str, Cell]], notes: list[str]) -
 def cpu(results: Results) -> str:
     text, mixed, paced = (Figures(results, name) for name in ("text", "mixed", "paced"))
     columns = [
-        ("text, µs", text.cell("us")),
-        ("of midstream", text.ratio("us", OURS)),
-        ("of the floor", text.ratio("us", FLOOR)),
-        ("mixed, µs", mixed.cell("us")),
-        ("of midstream", mixed.ratio("us", OURS)),
-        ("one event a write, µs", paced.cell("us")),
-        ("of midstream", paced.ratio("us", OURS)),
-        ("a request, ms", text.cell("request_ms")),
+        *text.columns(
+            ("text, µs", text.cell("us")),
+            ("of midstream", text.ratio("us", OURS)),
+            ("of the floor", text.ratio("us", FLOOR)),
+        ),
+        *mixed.columns(("mixed, µs", mixed.cell("us")), ("of midstream", mixed.ratio("us", OURS))),
+        *paced.columns(
+            ("one event a write, µs", paced.cell("us")),
+            ("of midstream", paced.ratio("us", OURS)),
+        ),
+        *text.columns(("a request, ms", text.cell("request_ms"))),
     ]
-    names = text.by("us")
-    names += [name for name in paced.by("us") if name not in names]
-    return table(names, columns, text.notes())
+    names = dict.fromkeys(name for each in (text, mixed, paced) for name in each.by("us"))
+    notes = dict.fromkeys(note for each in (text, mixed, paced) for note in each.notes())
+    return table(list(names), columns, list(notes))
 
 
 def argument(results: Results) -> str:
@@ -125,29 +133,36 @@ def argument(results: Results) -> str:
 
 def streams(results: Results) -> str:
     found, kept = Figures(results, "many"), Figures(results, "memory")
-    columns = [("streams held", found.cell("held"))]
     rungs = (1, 10, 100, 300, 1000)
-    columns += [(f"p99 at {rung:,}, ms", found.cell(f"p99_ms_{rung}")) for rung in rungs]
-    columns.append(("a stream, KB", kept.cell("kb")))
+    late = [(f"p99 at {rung:,}, ms", found.cell(f"p99_ms_{rung}")) for rung in rungs]
+    columns = found.columns(("streams held", found.cell("held")), *late)
+    columns += kept.columns(("a stream, KB", kept.cell("kb")))
 
-    def least(name: str) -> tuple[float, float]:
-        return -(found.get(name, "held") or 0), found.get(name, "cpu_1") or 0
+    def least(name: str) -> tuple[float, float, float]:
+        held, cpu = found.get(name, "held") or 0, found.get(name, "cpu_1") or 0
+        return -held, cpu, kept.get(name, "kb") or 0
 
-    return table(sorted(found.found, key=least), columns, [*found.notes(), *kept.notes()])
+    names = sorted({**found.found, **kept.found}, key=least)
+    return table(names, columns, [*found.notes(), *kept.notes()])
 
 
 def start(results: Results) -> str:
     first, cold = Figures(results, "ttft"), Figures(results, "cold")
+    ours = cold.get("midstream -p", "ms")
 
     def added(name: str) -> str:
         value, base = first.get(name, "ms"), first.get("floor", "ms")
         return NOTHING if value is None or base is None else number(value - base)
 
     columns = [
-        ("first text of a warm client, ms", first.cell("ms")),
-        ("more than the floor, ms", added),
-        ("cold start to the first text, ms", cold.cell("ms")),
-        ("of midstream -p", lambda name: of(cold.get(name, "ms"), cold.get("midstream -p", "ms"))),
+        *first.columns(
+            ("first text of a warm client, ms", first.cell("ms")),
+            ("more than the floor, ms", added),
+        ),
+        *cold.columns(
+            ("cold start to the first text, ms", cold.cell("ms")),
+            ("of midstream -p", lambda name: of(cold.get(name, "ms"), ours)),
+        ),
     ]
     far = float("inf")  # whoever did not start cold stands behind those who did
     names = sorted(
@@ -175,21 +190,29 @@ def overlap(results: Results) -> str:
     return table(names, columns, found.notes())
 
 
-TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
-    "cpu": ("text", cpu),
-    "argument": ("argument", argument),
-    "streams": ("many", streams),
-    "start": ("ttft", start),
-    "overlap": ("overlap", overlap),
+class Table(NamedTuple):
+    """A table of the page, by the measures that fill it; it is made if one of them was taken."""
+
+    heading: str
+    measures: tuple[str, ...]
+    make: Callable[[Results], str]
+
+
+TABLES = {
+    "cpu": Table("CPU a delta", ("text", "mixed", "paced"), cpu),
+    "argument": Table("A long argument", ("argument",), argument),
+    "streams": Table("Many streams", ("many", "memory"), streams),
+    "start": Table("The first text", ("ttft", "cold"), start),
+    "overlap": Table("Overlap", ("overlap",), overlap),
 }
 
 
 def tables(results: Results) -> dict[str, str]:
-    """The tables by name; those of measures that were not taken are left out."""
+    """The tables by name; in each is what was measured of it."""
     return {
-        name: make(results)
-        for name, (measure, make) in TABLES.items()
-        if measure in results["measures"]
+        name: each.make(results)
+        for name, each in TABLES.items()
+        if results["measures"].keys() & set(each.measures)
     }
 
 

@@ -1,9 +1,10 @@
-"""The replay server of the benches: what it is given is what a socket gets, when it is due."""
+"""The benches: their server plays what it was given; their tables have what was measured."""
 
 import json
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 
 from tests.conftest import missing
 
-SOURCE = Path(__file__).parent.parent / "bench" / "replay.c"
+BENCH = Path(__file__).parent.parent / "bench"
+SOURCE = BENCH / "replay.c"
 MARKER = b"@" * 20
 STEPS = [
     (0, b"data: one\n\n"),
@@ -132,3 +134,47 @@ def test_the_log_tells_what_was_asked_and_written_and_is_cleared(port: int) -> N
     assert times == sorted(times)
     assert began + 0.04 <= times[2] <= time.monotonic()
     assert (found["steps_written"], log(port)["steps"]) == (4, [])
+
+
+# -- tables ------------------------------------------------------------------------------------
+
+CONTENDERS = {
+    "midstream": {"peer": "midstream", "wire": "messages"},
+    "SDK": {"peer": "anthropic", "wire": "messages"},
+}
+
+
+def written(folder: Path, **measures: dict[str, dict[str, float]]) -> Path:
+    """A file such as compare.py writes, with these figures by measure and contender."""
+    about = {"date": "today", "machine": "this", "python": "3", "quick": True}
+    versions = {each["peer"]: {"msgspec": "1"} for each in CONTENDERS.values()}
+    file = folder / "bench.json"
+    file.write_text(json.dumps({
+        "about": about | {"versions": versions}, "contenders": CONTENDERS, "measures": measures,
+    }))  # fmt: skip
+    return file
+
+
+def told(script: str, *arguments: str | Path) -> str:
+    command = [sys.executable, BENCH / script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("measure", "figure", "heads"),
+    [
+        ("mixed", "us", "| | mixed, µs | of midstream |"),
+        ("paced", "us", "| | one event a write, µs | of midstream |"),
+        ("memory", "kb", "| | a stream, KB |"),
+        ("cold", "ms", "| | cold start to the first text, ms | of midstream -p |"),
+    ],
+)
+def test_a_measure_that_was_taken_alone_has_its_table(
+    measure: str, figure: str, heads: str, tmp_path: Path
+) -> None:
+    figures = {"SDK": {figure: 4.5}, "midstream": {figure: 1.5}}
+    _, table = told("report.py", written(tmp_path, **{measure: figures})).split("\n\n")
+    head, _, *rows = table.splitlines()
+    assert head == heads
+    assert [row.split("|")[1:3] for row in rows] == [[" **midstream** ", " 1.50 "],
+                                                     [" SDK ", " 4.50 "]]  # fmt: skip
