@@ -14,7 +14,7 @@ from math import floor, log10
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from report import Figures, number
+from report import Figures, number, ours
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH, LEFT, RIGHT, ROW, BAR, SIZE = 880, 280, 90, 24, 15, 12
@@ -22,11 +22,11 @@ FONTS = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
 STYLE = f"""
 svg {{ font: {SIZE}px {FONTS} }}
 .page {{ fill: #ffffff }} .ink {{ fill: #1f2328 }} .dim {{ fill: #59636e }}
-.rule {{ stroke: #d1d9e0 }} .ours {{ fill: #1f9d68 }} .floor {{ fill: #a7afb8 }}
+.rule {{ stroke: #d1d9e0 }} .ours {{ fill: #1f9d68 }} .bare {{ fill: #a7afb8 }}
 .peer {{ fill: #3b82f6 }}
 @media (prefers-color-scheme: dark) {{
 .page {{ fill: #0d1117 }} .ink {{ fill: #e6edf3 }} .dim {{ fill: #9198a1 }}
-.rule {{ stroke: #30363d }} .floor {{ fill: #59636e }}
+.rule {{ stroke: #30363d }} .bare {{ fill: #59636e }}
 }}
 """
 
@@ -34,7 +34,7 @@ svg {{ font: {SIZE}px {FONTS} }}
 class Row(NamedTuple):
     label: str
     value: float
-    colour: str  # "ours", "floor" or "peer"
+    colour: str  # "ours", "bare" or "peer"
 
 
 class Chart(NamedTuple):
@@ -126,15 +126,18 @@ def rows(results: dict[str, Any], measure: str, key: str, wires: list[str]) -> l
     """The contenders that have the figure, least first."""
     figures, contenders = Figures(results, measure), results["contenders"]
     found = [
-        Row(name, value, colour(contenders[name]["peer"]))
+        Row(name, value, colour(name, contenders[name]["peer"]))
         for name in figures.found
         if contenders[name]["wire"] in wires and (value := figures.get(name, key))
     ]
     return sorted(found, key=lambda row: row.value)
 
 
-def colour(peer: str) -> str:
-    return {"midstream": "ours", "sockets": "floor"}.get(peer, "peer")
+def colour(name: str, peer: str) -> str:
+    """A bare reader's and a bare interpreter's are the same: there is nothing around them."""
+    if ours(name):
+        return "ours"
+    return "bare" if peer in ("midstream", "sockets") else "peer"
 
 
 def pictures(results: dict[str, Any]) -> dict[str, str]:

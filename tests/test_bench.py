@@ -1,6 +1,7 @@
 """The benches: their server plays what it was given; their tables have what was measured."""
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -140,6 +141,7 @@ def test_the_log_tells_what_was_asked_and_written_and_is_cleared(port: int) -> N
 
 CONTENDERS = {
     "midstream": {"peer": "midstream", "wire": "messages"},
+    "python -c pass": {"peer": "midstream", "wire": "messages"},
     "SDK": {"peer": "anthropic", "wire": "messages"},
 }
 
@@ -178,3 +180,17 @@ def test_a_measure_that_was_taken_alone_has_its_table(
     assert head == heads
     assert [row.split("|")[1:3] for row in rows] == [[" **midstream** ", " 1.50 "],
                                                      [" SDK ", " 4.50 "]]  # fmt: skip
+
+
+def test_only_what_runs_midstream_is_drawn_and_written_as_ours(tmp_path: Path) -> None:
+    figures = {name: {"ms": 1.5} for name in CONTENDERS}
+    file = written(tmp_path, cold=figures)
+    told("plots.py", file, tmp_path)
+    picture = (tmp_path / "bench-start.svg").read_text()
+    classes = re.findall(r'rx="3" class="(\w+)"', picture)
+    labels = re.findall(r'text-anchor="end"( font-weight="600")?>([^<]+)', picture)
+    assert [(name, kind) for (_, name), kind in zip(labels, classes, strict=True)] == [
+        ("midstream", "ours"), ("python -c pass", "bare"), ("SDK", "peer")
+    ]  # fmt: skip
+    assert [name for weight, name in labels if weight] == ["midstream"]
+    assert re.findall(r"\*\*(.+?)\*\*", told("report.py", file)) == ["midstream"]
