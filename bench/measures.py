@@ -255,7 +255,7 @@ Measure = Callable[[Contender, Place], Figures]
 MEASURES: dict[str, tuple[Measure, int]] = {
     "text": (text, 7),
     "mixed": (mixed, 5),
-    "paced": (paced, 3),
+    "paced": (paced, 5),
     "argument": (argument, 3),
     "ttft": (ttft, 5),
     "cold": (cold, 7),

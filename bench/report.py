@@ -23,7 +23,6 @@ TOLD = (
 )  # fmt: skip
 # What the others on a wire are compared with.
 OURS = {"messages": "midstream", "chat": "midstream, Chat", "responses": "midstream, Responses"}
-FLOOR = {"messages": "floor", "chat": "floor, Chat", "responses": "floor, Responses"}
 WIRES = {"messages": "Anthropic Messages", "chat": "Chat Completions", "responses": "Responses"}
 NOTHING = "—"
 
@@ -59,13 +58,25 @@ class Figures:
         late = re.match(r"took longer than (\d+) s", words)
         return f"over {late[1]} s" if late else "failed" if words else ""
 
-    def ratio(self, key: str, standard: dict[str, str]) -> Cell:
-        def cell(name: str) -> str:
-            value = self.get(name, key)
-            base = self.get(standard[self._contenders[name]["wire"]], key)
-            return of(value, base)
+    def to_ours(self, key: str) -> Cell:
+        """The ratio to midstream's, on the same wire."""
+        return lambda name: of(self.get(name, key), self.get(OURS[self._wire(name)], key))
 
-        return cell
+    def to_floor(self, key: str) -> Cell:
+        return lambda name: of(self.get(name, key), self.floor(name, key))
+
+    def floor(self, name: str, key: str) -> float | None:
+        """The least of the raw readers on the same wire: it is another one at each measure."""
+        raw = (
+            self.get(each, key)
+            for each in self.found
+            if self._contenders[each]["raw"] and self._wire(each) == self._wire(name)
+        )
+        return min((value for value in raw if value is not None), default=None)
+
+    def _wire(self, name: str) -> str:
+        wire: str = self._contenders[name]["wire"]
+        return wire
 
     def columns(self, *columns: Column) -> list[Column]:
         """None where the measure was not taken."""
@@ -76,7 +87,7 @@ class Figures:
 
         def place(name: str) -> tuple[int, float]:
             value = self.get(name, key)
-            wire = list(WIRES).index(self._contenders[name]["wire"])
+            wire = list(WIRES).index(self._wire(name))
             return wire, float("inf") if value is None else value
 
         return sorted(self.found, key=place)
@@ -108,13 +119,14 @@ def cpu(results: Results) -> str:
     columns = [
         *text.columns(
             ("text, µs", text.cell("us")),
-            ("of midstream", text.ratio("us", OURS)),
-            ("of the floor", text.ratio("us", FLOOR)),
+            ("of midstream", text.to_ours("us")),
+            ("of the floor", text.to_floor("us")),
         ),
-        *mixed.columns(("mixed, µs", mixed.cell("us")), ("of midstream", mixed.ratio("us", OURS))),
+        *mixed.columns(("mixed, µs", mixed.cell("us")), ("of midstream", mixed.to_ours("us"))),
         *paced.columns(
             ("one event a write, µs", paced.cell("us")),
-            ("of midstream", paced.ratio("us", OURS)),
+            ("of midstream", paced.to_ours("us")),
+            ("of the floor", paced.to_floor("us")),
         ),
         *text.columns(("a request, ms", text.cell("request_ms"))),
     ]
@@ -127,8 +139,8 @@ def argument(results: Results) -> str:
     found = Figures(results, "argument")
     columns = [
         ("CPU, s", found.cell("cpu_s")),
-        ("of midstream", found.ratio("cpu_s", OURS)),
-        ("of the floor", found.ratio("cpu_s", FLOOR)),
+        ("of midstream", found.to_ours("cpu_s")),
+        ("of the floor", found.to_floor("cpu_s")),
         ("memory, MB more", found.cell("grown_mb")),
         ("the process at its peak, MB", found.cell("peak_mb")),
     ]
@@ -155,7 +167,7 @@ def start(results: Results) -> str:
     base = cold.get("midstream -p", "ms")
 
     def added(name: str) -> str:
-        value, base = first.get(name, "ms"), first.get("floor", "ms")
+        value, base = first.get(name, "ms"), first.floor(name, "ms")
         return NOTHING if value is None or base is None else number(value - base)
 
     columns = [

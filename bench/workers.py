@@ -21,12 +21,13 @@ class Failed(Exception):
 
 
 class Contender(NamedTuple):
-    """A way of reading a stream, as its worker tells it."""
+    """A way of reading a stream, as its worker tells it; see peers/worker.py."""
 
     name: str
     peer: str
     wire: str
     measures: frozenset[str]
+    raw: bool
     program: tuple[str, ...]
 
 
@@ -89,12 +90,13 @@ class Worker:
         self._process = None
 
     def contenders(self) -> dict[str, Contender]:
-        return {
-            name: Contender(
-                name, self.peer, told["wire"], frozenset(told["measures"]), tuple(told["program"])
-            )
-            for name, told in self.ask(task="contenders").items()
-        }
+        told = self.ask(task="contenders")
+        return {name: self._contender(name, **each) for name, each in told.items()}
+
+    def _contender(
+        self, name: str, wire: str, measures: list[str], raw: bool, program: list[str]
+    ) -> Contender:
+        return Contender(name, self.peer, wire, frozenset(measures), raw, tuple(program))
 
     def _started(self) -> subprocess.Popen[str]:
         self._process = subprocess.Popen(

@@ -140,9 +140,13 @@ def test_the_log_tells_what_was_asked_and_written_and_is_cleared(port: int) -> N
 # -- tables ------------------------------------------------------------------------------------
 
 CONTENDERS = {
-    "midstream": {"peer": "midstream", "wire": "messages"},
-    "python -c pass": {"peer": "midstream", "wire": "messages"},
-    "SDK": {"peer": "anthropic", "wire": "messages"},
+    "midstream": {"peer": "midstream", "wire": "messages", "raw": False},
+    "python -c pass": {"peer": "midstream", "wire": "messages", "raw": False},
+    "SDK": {"peer": "anthropic", "wire": "messages", "raw": False},
+    "sock_recv": {"peer": "sockets", "wire": "messages", "raw": True},
+    "Protocol": {"peer": "sockets", "wire": "messages", "raw": True},
+    "Protocol, uvloop": {"peer": "sockets", "wire": "messages", "raw": False},
+    "sock_recv, Chat": {"peer": "sockets", "wire": "chat", "raw": True},
 }
 
 
@@ -166,7 +170,7 @@ def told(script: str, *arguments: str | Path) -> str:
     ("measure", "figure", "heads"),
     [
         ("mixed", "us", "| | mixed, µs | of midstream |"),
-        ("paced", "us", "| | one event a write, µs | of midstream |"),
+        ("paced", "us", "| | one event a write, µs | of midstream | of the floor |"),
         ("memory", "kb", "| | a stream, KB |"),
         ("cold", "ms", "| | cold start to the first text, ms | of midstream -p |"),
     ],
@@ -183,7 +187,7 @@ def test_a_measure_that_was_taken_alone_has_its_table(
 
 
 def test_only_what_runs_midstream_is_drawn_and_written_as_ours(tmp_path: Path) -> None:
-    figures = {name: {"ms": 1.5} for name in CONTENDERS}
+    figures = {name: {"ms": 1.5} for name in ("midstream", "python -c pass", "SDK")}
     file = written(tmp_path, cold=figures)
     told("plots.py", file, tmp_path)
     picture = (tmp_path / "bench-start.svg").read_text()
@@ -194,3 +198,25 @@ def test_only_what_runs_midstream_is_drawn_and_written_as_ours(tmp_path: Path) -
     ]  # fmt: skip
     assert [name for weight, name in labels if weight] == ["midstream"]
     assert re.findall(r"\*\*(.+?)\*\*", told("report.py", file)) == ["midstream"]
+
+
+def test_the_floor_is_the_cheapest_raw_reader_of_each_measure_on_the_same_wire(
+    tmp_path: Path,
+) -> None:
+    text = {"sock_recv": 2, "Protocol": 4, "midstream": 8, "sock_recv, Chat": 1}
+    paced = {"sock_recv": 40, "Protocol": 20, "Protocol, uvloop": 10, "midstream": 30}
+    file = written(
+        tmp_path,
+        text={name: {"us": us, "request_ms": 1} for name, us in text.items()},
+        paced={name: {"us": us} for name, us in paced.items()},
+    )
+    _, table = told("report.py", file).split("\n\n")
+    rows = [[cell.strip(" *") for cell in row.split("|")[1:-1]] for row in table.splitlines()]
+    places = [place for place, head in enumerate(rows[0]) if head == "of the floor"]
+    assert {row[0]: [row[place] for place in places] for row in rows[2:]} == {
+        "sock_recv": ["1 ×", "2 ×"],
+        "Protocol": ["2 ×", "1 ×"],
+        "midstream": ["4 ×", "1.50 ×"],
+        "sock_recv, Chat": ["1 ×", ""],
+        "Protocol, uvloop": ["", "0.50 ×"],
+    }

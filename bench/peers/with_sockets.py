@@ -1,8 +1,9 @@
-"""The floors: what reading a stream costs with nothing around it.
+"""What reading a stream costs with nothing around it.
 
-"floor" is a socket read by `loop.sock_recv`, its chunks decoded here, and msgspec. Beside it are
-the same over asyncio's streams and over a bare `asyncio.Protocol`; then an HTTP client alone with
-msgspec: httpx2 (which midstream uses) and aiohttp.
+The raw readers take a socket's bytes from `loop.sock_recv`, from asyncio's streams or from a bare
+`asyncio.Protocol`, decode the chunks themselves, and the records by msgspec. Which of them is the
+cheapest depends on what is measured; that one is the floor. Beside them is an HTTP client alone
+with msgspec: httpx2 (which midstream uses) and aiohttp.
 """
 
 import asyncio
@@ -167,19 +168,25 @@ async def over_aiohttp(url: str) -> AsyncGenerator[Read]:
         yield read
 
 
-OF_WIRES = frozenset({"text", "mixed", "argument"})
+OF_WIRES = frozenset({"text", "mixed", "argument", "ttft"})
 CONTENDERS = {
-    "floor": Contender(over_sock_recv("messages")),
-    "floor, Chat": Contender(over_sock_recv("chat"), measures=OF_WIRES - {"mixed"}, wire="chat"),
-    "floor, Responses": Contender(over_sock_recv("responses"), measures=OF_WIRES, wire="responses"),
-    "asyncio streams and msgspec": Contender(over_streams, measures=ALONE),
-    "asyncio.Protocol and msgspec": Contender(over_protocol, measures=WARM),
+    "sock_recv and msgspec": Contender(over_sock_recv("messages"), raw=True),
+    "sock_recv and msgspec, Chat": Contender(
+        over_sock_recv("chat"), measures=OF_WIRES - {"mixed"}, wire="chat", raw=True
+    ),
+    "sock_recv and msgspec, Responses": Contender(
+        over_sock_recv("responses"), measures=OF_WIRES, wire="responses", raw=True
+    ),
+    "asyncio streams and msgspec": Contender(over_streams, measures=ALONE, raw=True),
+    "asyncio.Protocol and msgspec": Contender(over_protocol, measures=WARM, raw=True),
     "httpx2 and msgspec": Contender(over_httpx2),
     "aiohttp and msgspec": Contender(over_aiohttp),
 }
 if find_spec("uvloop"):
     BUSY = READING & {"paced", "many", "memory"}
-    CONTENDERS["floor, uvloop"] = Contender(over_sock_recv("messages"), measures=BUSY, uvloop=True)
+    CONTENDERS["sock_recv and msgspec, uvloop"] = Contender(
+        over_sock_recv("messages"), measures=BUSY, uvloop=True
+    )
     CONTENDERS["asyncio.Protocol and msgspec, uvloop"] = Contender(
         over_protocol, measures=BUSY, uvloop=True
     )

@@ -50,6 +50,8 @@ class Contender(NamedTuple):
         measures: what it can be measured in.
         wire: "messages", "chat" or "responses".
         uvloop: whether it runs on uvloop.
+        raw: whether it is a socket on asyncio's own loop, and next to nothing around it: the
+            cheapest of those is the floor.
         program: what is run for the cold start, where that is a program of its own; `{url}` is the
             base URL. Names are looked up in the virtual environment.
     """
@@ -59,6 +61,7 @@ class Contender(NamedTuple):
     measures: frozenset[str] = READING
     wire: str = "messages"
     uvloop: bool = False
+    raw: bool = False
     program: tuple[str, ...] = ()
 
 
@@ -269,6 +272,7 @@ def described(contender: Contender) -> dict[str, Any]:
     return {
         "wire": contender.wire,
         "measures": sorted(measures | ({"overlap"} if contender.play else set())),
+        "raw": contender.raw,
         "program": contender.program,
     }
 
