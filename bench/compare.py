@@ -1,4 +1,4 @@
-"""midstream beside its peers and beside the floor: all measures, in turns, medians of rounds.
+"""midstream beside its peers and beside raw readers: all measures, in turns, medians of rounds.
 
     python bench/compare.py [--quick] [--only MEASURE ...] [--peers PEER ...] [--rounds N]
                             [--json FILE]
@@ -21,7 +21,7 @@ from typing import Any
 
 from measures import FULL, MEASURES, QUICK, Figures, Place
 from plays import schedules
-from report import tables
+from report import TABLES, tables
 from server import Server, serving
 from venvs import PEERS
 from workers import Contender, Failed, Worker, versions, workers
@@ -51,11 +51,9 @@ class Bench:
             worker.stop()
 
     def rounds_of(self, measure: str) -> int:
-        """A quick run has one, or three where one takes next to no time or is mostly noise."""
-        if self._options.rounds:
-            return int(self._options.rounds)
-        most = 3 if measure in ("text", "paced", "ttft") else 1
-        return min(MEASURES[measure][1], most) if self._options.quick else MEASURES[measure][1]
+        rounds: int | None = self._options.rounds
+        told = MEASURES[measure]
+        return rounds or (told.quick_rounds if self._options.quick else told.rounds)
 
     def measured(self, measure: str) -> Rounds:
         """All contenders in turns, round by round; each command warms up by itself."""
@@ -75,7 +73,7 @@ class Bench:
         contender = self.contenders[name]
         place = Place(self._server, self._workers[contender.peer], self._sizes)
         try:
-            figures = MEASURES[measure][0](contender, place)
+            figures = MEASURES[measure].take(contender, place)
         except Failed as failed:
             tell(f"  {name}: {failed}")
             return str(failed)
@@ -115,13 +113,52 @@ def about(found: dict[str, Worker], quick: bool) -> dict[str, Any]:
     }
 
 
+ABOUT = """\
+Measure midstream beside its peers, in turns, and print tables of the medians of all rounds.
+
+midstream always takes part. Each peer has a virtual environment of its own in bench/.venvs, which
+is installed when it is first needed (all of them in about a minute); `sockets` has the raw readers.
+On two cores a whole run takes about 40 minutes, a quick one about 15. How far it is, and the
+figures of each round, go to stderr.
+"""
+EXAMPLE = """\
+example: CPU and first text, beside two peers, in a few minutes
+  python bench/compare.py --quick --only text ttft --peers anthropic sockets --json some.json
+  python bench/report.py some.json
+"""
+
+
+def measures_told() -> str:
+    """The measures, by the table of docs/performance.md that has them."""
+    lines = ["measures, by the table of docs/performance.md that has them:"]
+    for table in TABLES.values():
+        lines.append(f"  {table.heading}")
+        lines += [f"    {name:10}{MEASURES[name].about}" for name in table.measures]
+    return "\n".join(lines)
+
+
+def at_least_one(word: str) -> int:
+    if (count := int(word)) < 1:
+        raise argparse.ArgumentTypeError(f"{count} is less than 1")
+    return count
+
+
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure midstream beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="less of everything; minutes")
-    parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
-    parser.add_argument("--rounds", type=int, help="for every measure")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser = argparse.ArgumentParser(
+        description=ABOUT,
+        epilog=f"{measures_told()}\n\n{EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    some = f"midstream beside these alone: {', '.join(PEERS)}"
+    rounds = "so many of each measure, instead of 1 to 7; whoever fails or is slow is asked once"
+    file = "write the figures there after each measure, for bench/report.py and bench/plots.py"
+    add = parser.add_argument
+    add("--quick", action="store_true", help="fewer rounds, shorter streams, fewer at once")
+    add("--only", nargs="+", choices=MEASURES, default=list(MEASURES), metavar="MEASURE",
+        help="these measures alone; see below")  # fmt: skip
+    add("--peers", nargs="+", choices=PEERS, default=PEERS, metavar="PEER", help=some)
+    add("--rounds", type=at_least_one, metavar="N", help=rounds)
+    add("--json", type=Path, metavar="FILE", help=file)
     return parser.parse_args()
 
 

@@ -220,3 +220,24 @@ def test_the_floor_is_the_cheapest_raw_reader_of_each_measure_on_the_same_wire(
         "sock_recv, Chat": ["1 ×", ""],
         "Protocol, uvloop": ["", "0.50 ×"],
     }
+
+
+# -- the command -------------------------------------------------------------------------------
+
+
+def test_the_help_tells_each_measure_under_the_heading_of_its_table() -> None:
+    page = (BENCH.parent / "docs" / "performance.md").read_text()
+    shown = told("compare.py", "--help").partition("measures, by the table")[2]
+    headings = re.findall(r"^  (\w.*)$", shown.partition("example")[0], re.MULTILINE)
+    assert headings == re.findall(r"^## (.*)\n(?:(?!## ).*\n)*?<!-- bench", page, re.MULTILINE)
+    assert re.findall(r"^    (\w+) +\w", shown, re.MULTILINE) == [
+        "text", "mixed", "paced", "argument", "many", "memory", "ttft", "cold", "overlap"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rounds", ["0", "-1", "some"])
+def test_less_than_one_round_is_an_error(rounds: str) -> None:
+    command = [sys.executable, str(BENCH / "compare.py"), "--rounds", rounds]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "argument --rounds" in done.stderr
