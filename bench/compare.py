@@ -14,8 +14,10 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from measures import FULL, MEASURES, QUICK, Figures, Place
 from plays import schedules
 from report import TABLES, tables
 from server import Server, serving
-from venvs import PEERS
+from venvs import HERE, PEERS
 from workers import Contender, Failed, Worker, versions, workers
 
 Rounds = dict[str, list[Figures | str]]  # by contender; words where it failed
@@ -103,9 +105,19 @@ def median(rounds: list[Figures | str]) -> dict[str, Any]:
     return found
 
 
+def commit() -> str | None:
+    """The code that is measured, with "-dirty" behind it where it has been changed since."""
+    git = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    with suppress(OSError, subprocess.CalledProcessError):  # no git; or not its folder
+        done = subprocess.run(git, cwd=HERE, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+    return None
+
+
 def about(found: dict[str, Worker], quick: bool) -> dict[str, Any]:
     return {
         "date": time.strftime("%Y-%m-%d"),
+        "commit": commit(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "quick": quick,

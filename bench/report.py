@@ -242,7 +242,8 @@ def about(results: Results) -> str:
                 found.setdefault(name, set()).add(version)
     listed = [f"{name} {' and '.join(sorted(found[name]))}" for name in TOLD if name in found]
     kind = "A quick run of " if told["quick"] else ""
-    where = f"{told['date']}, {told['machine']}, CPython {told['python']}"
+    code = f", commit {told['commit']}" if told["commit"] else ""
+    where = f"{told['date']}{code}, {told['machine']}, CPython {told['python']}"
     return f"{kind}{where}; {', '.join(listed)}."
 
 

@@ -152,7 +152,7 @@ CONTENDERS = {
 
 def written(folder: Path, **measures: dict[str, dict[str, float]]) -> Path:
     """A file such as compare.py writes, with these figures by measure and contender."""
-    about = {"date": "today", "machine": "this", "python": "3", "quick": True}
+    about = {"date": "today", "commit": "abc1234", "machine": "this", "python": "3", "quick": True}
     versions = {each["peer"]: {"msgspec": "1"} for each in CONTENDERS.values()}
     file = folder / "bench.json"
     file.write_text(json.dumps({
@@ -179,7 +179,8 @@ def test_a_measure_that_was_taken_alone_has_its_table(
     measure: str, figure: str, heads: str, tmp_path: Path
 ) -> None:
     figures = {"SDK": {figure: 4.5}, "midstream": {figure: 1.5}}
-    _, table = told("report.py", written(tmp_path, **{measure: figures})).split("\n\n")
+    about, table = told("report.py", written(tmp_path, **{measure: figures})).split("\n\n")
+    assert about.startswith("A quick run of today, commit abc1234, this, CPython 3; msgspec 1")
     head, _, *rows = table.splitlines()
     assert head == heads
     assert [row.split("|")[1:3] for row in rows] == [[" **midstream** ", " 1.50 "],
