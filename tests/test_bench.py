@@ -1,5 +1,6 @@
 """The benches: their server plays what it was given; their tables have what was measured."""
 
+import importlib
 import json
 import re
 import shutil
@@ -242,3 +243,37 @@ def test_less_than_one_round_is_an_error(rounds: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "argument --rounds" in done.stderr
+
+
+# -- the guard ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def guard(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(BENCH)
+    return importlib.import_module("guard")
+
+
+@pytest.mark.parametrize(
+    ("python", "counted", "code", "words"),
+    [
+        (None, {"at once": 105}, 0, "at once 105; budget: at once 100"),
+        (None, {"at once": 106}, 1, "more than 5% above the budget: at once."),
+        ("CPython 2.7", {"at once": 130}, 0, "up to 30% more is let pass"),
+        ("CPython 2.7", {"at once": 131}, 1, "more than 30% above the budget: at once."),
+        (None, {"at once": 100, "Chat": 1}, 1, "no budget for: Chat. Record it"),
+    ],
+)
+def test_the_guard_lets_pass_what_is_within_a_budget_that_it_has(
+    python: str | None, counted: dict[str, int], code: int, words: str,
+    guard: Any, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    kept = {"python": python or guard.version(), "instructions": {"at once": 100}}
+    assert guard.compare(counted, kept) == code
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # its transport is for no other
+async def test_what_the_guard_has_its_child_read_is_read_whole(guard: Any) -> None:
+    for way in guard.WAYS.values():
+        await guard.read(*guard.task(way, 20))
