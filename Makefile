@@ -34,7 +34,7 @@ fix: .venv/dev  ## Format, and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/bench  ## Measure, beside the peers, in one run; BENCH=--quick for minutes
+bench: .venv/bench  ## Measure, beside the peers, in one run: most of an hour; BENCH=--quick for half of one
 	$(BIN)/python bench/compare.py $(BENCH) --json docs/bench.json
 	$(BIN)/python bench/report.py docs/bench.json --write docs/performance.md
 	$(BIN)/python bench/plots.py docs/bench.json
