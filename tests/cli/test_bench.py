@@ -133,6 +133,34 @@ def test_so_many_go_on_at_once(bench: Bench) -> None:
     assert whole["parallel"] == 3
 
 
+@pytest.mark.parametrize(("parallel", "connected"), [(1, 1), (2, 2)])
+def test_connections_are_kept_so_that_only_their_first_requests_connect(
+    bench: Bench, parallel: int, connected: int
+) -> None:
+    connections: list[object] = []
+    everyone = anyio.Event()
+
+    async def answer(exchange: Exchange) -> None:
+        connections.append(exchange._connection)
+        if len(connections) == parallel:
+            everyone.set()
+        await everyone.wait()  # for the others: else one connection might do for all
+        await say_so(exchange)
+
+    with served(answer) as url:
+        whole = report(
+            bench("-n", "6", "--parallel", str(parallel), "--no-tools", "--json", url=url)
+        )
+    assert whole["summary"]["answered"] == len(connections) == 6
+    assert len(set(map(id, connections))) == connected
+
+
+def test_the_help_says_which_requests_connect(bench: Bench) -> None:
+    words = " ".join(bench("--help").stdout.split())
+    assert "Connections are kept: the first request of each, one for each of --parallel" in words
+    assert "first turn with connecting" not in words
+
+
 FIELDS = {
     "version", "model", "base_url", "requests", "parallel", "tools", "max_tokens", "prompt", "end",
     "summary", "samples",
