@@ -18,9 +18,10 @@ import anyio
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from midstream.cli.bill import dollars
 from midstream.simulator import Reply, Scenario, Simulator, call, say
 from midstream.simulator.faults import Delay, Status
-from midstream.simulator.server import Exchange, serve
+from midstream.simulator.server import Exchange, respond_json, serve
 from tests.cli.tmux import needs_tmux, terminal
 from tests.fakes import says
 
@@ -46,10 +47,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def bench(environment: dict[str, str], tmp_path: Path) -> Bench:
-    def run(*args: str, url: str = "", **options: Any) -> Done:
+    def run(*args: str, url: str = "", asks: bool = False, **options: Any) -> Done:
         options = {"stdin": subprocess.DEVNULL, "capture_output": True, **options}
         if url:
-            args = ("-m", "anthropic:m", "--base-url", url, *args)
+            args = ("-m", "anthropic:m", "--base-url", url, *args, *(() if asks else ("-y",)))
         key = {"ANTHROPIC_API_KEY": "k"} if url else {}
         return subprocess.run([*PROGRAM, *args], cwd=tmp_path, env=environment | key, text=True,
                               timeout=50, **options)  # fmt: skip
@@ -309,30 +310,30 @@ PAID = ("-m", "anthropic:claude-sonnet-4-6", "-n", "2", "--no-tools")
 
 def test_money_is_not_spent_unasked(bench: Bench, simulator: Start) -> None:
     sim = simulator(one_turn(model="claude-sonnet-4-6"))
-    done = bench(*PAID, url=sim.url)
+    done = bench(*PAID, url=sim.url, asks=True)
     assert (done.returncode, sim.requests) == (2, [])
     assert "2 requests to anthropic:claude-sonnet-4-6 at http://127.0.0.1:" in done.stderr
     assert "about $0.0" in done.stderr
     assert "at most $0.0" in done.stderr
     assert "-y goes on without asking" in done.stderr
 
-    whole = report(bench(*PAID, "-y", "--json", url=sim.url))
+    whole = report(bench(*PAID, "--json", url=sim.url))
     assert whole["summary"]["cost_usd"] > 0
     assert len(sim.requests) == 2
 
 
-@pytest.mark.parametrize(("answer", "status"), [("n", 130), ("y", 0), ("", 0)])
+@pytest.mark.parametrize(("answer", "status"), [("n", 130), ("y", 0), ("", 130)])
 def test_on_a_terminal_it_asks(bench: Bench, simulator: Start, answer: str, status: int) -> None:
     sim = simulator(one_turn(model="claude-sonnet-4-6"))
     main, own = pty.openpty()
     os.write(main, f"{answer}\n".encode())
-    done = bench(*PAID, "--json", url=sim.url, capture_output=False,
+    done = bench(*PAID, "--json", url=sim.url, asks=True, capture_output=False,
                  stdin=own, stderr=own, stdout=subprocess.PIPE)  # fmt: skip
     shown = os.read(main, 1 << 16).decode()
     os.close(own)
     os.close(main)
     assert (done.returncode, len(sim.requests)) == (status, 0 if status else 2)
-    assert "Go on? [Y/n]" in shown
+    assert "Go on? [y/N]" in shown
     if not status:
         assert "\r\x1b[K1 of 2 · TTFT p50 " in shown
         assert shown.endswith("\r\x1b[K")  # the progress goes away
@@ -344,6 +345,54 @@ def test_a_price_that_nobody_knows_is_said_to_be_unknown(bench: Bench) -> None:
     assert (
         "20 requests to openai-chat:nope at http://model.invalid/v1: what they cost" in done.stderr
     )
+
+
+def test_of_an_own_question_only_the_most_is_told_and_the_help_says_why(bench: Bench) -> None:
+    done = bench("-m", "anthropic:claude-sonnet-4-6", "--prompt", "Why?", "-n", "1000",
+                 url="http://127.0.0.1:1", asks=True)  # fmt: skip
+    assert (
+        "1,000 requests to anthropic:claude-sonnet-4-6 at http://127.0.0.1:1: at most"
+        in done.stderr
+    )
+    assert "about" not in done.stderr
+    assert "only the most that it can cost" in " ".join(bench("--help").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [(41_824.6, "$41,824.60"), (0.52, "$0.52"), (0.005, "$0.01"), (0.0049, "$0.0049")],
+)
+def test_an_amount_can_be_read_at_a_glance(price: float, words: str) -> None:
+    assert dollars(price) == words
+
+
+AT_HOME = [
+    ("anthropic:m", {"ANTHROPIC_API_KEY": "k"}, True),
+    ("openai:m", {"OPENAI_API_KEY": "k"}, True),
+    ("openai-chat:m", {"OPENAI_API_KEY": "k"}, True),
+    ("openai-chat:m", {}, False),
+    ("ollama:m", {"OPENAI_API_KEY": "k"}, False),
+    ("vllm:m", {"VLLM_API_KEY": "k"}, False),
+]
+
+
+@pytest.mark.parametrize(("model", "key", "asks"), AT_HOME)
+def test_behind_an_address_of_this_machine_a_key_may_be_charged(
+    model: str, key: dict[str, str], asks: bool, environment: dict[str, str]
+) -> None:
+    hits: list[Exchange] = []
+
+    async def answer(exchange: Exchange) -> None:
+        hits.append(exchange)
+        await respond_json(exchange, 400, {"error": {"message": "No."}})
+
+    with served(answer) as url:
+        args = ("-m", model, "-n", "1", "--no-tools", "--base-url", url)
+        done = subprocess.run([*PROGRAM, *args], env=environment | key, text=True, timeout=50,
+                              stdin=subprocess.DEVNULL, capture_output=True)  # fmt: skip
+    assert ("what they cost is not known" in done.stderr) == asks
+    assert ("there is no terminal to ask on" in done.stderr) == asks
+    assert len(hits) == (0 if asks else 1)
 
 
 # -- being stopped ---------------------------------------------------------------------------------
@@ -361,7 +410,7 @@ def test_ctrl_c_stops_and_still_gives_the_figures(environment: dict[str, str]) -
         else:
             await say_so(exchange)
 
-    args = ("-m", "anthropic:m", "-n", "9", "--no-tools", "--json")
+    args = ("-m", "anthropic:m", "-n", "9", "--no-tools", "--json", "-y")
     with served(answer) as url, started(*args, "--base-url", url, **environment) as process:
         assert asked.wait(20)
         process.send_signal(signal.SIGINT)
@@ -381,7 +430,7 @@ def test_ctrl_c_before_the_first_answer_says_so(environment: dict[str, str]) -> 
         asked.set()
         await exchange.client_left()
 
-    args = ("-m", "anthropic:m", "--parallel", "3")
+    args = ("-m", "anthropic:m", "--parallel", "3", "-y")
     with served(answer) as url, started(*args, "--base-url", url, **environment) as process:
         assert asked.wait(20)
         process.send_signal(signal.SIGTERM)

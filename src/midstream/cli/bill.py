@@ -11,6 +11,7 @@ from midstream.cli.measuring import MAX_TURNS, WITH_TOOLS, WITHOUT_TOOLS, Plan
 from midstream.cli.reach import is_here
 from midstream.faces.columns import flat
 from midstream.messages import Usage
+from midstream.models.endpoints import Endpoint
 from midstream.models.resolve import moved
 from midstream.secrets.names import address
 from midstream.turn.price import cost_usd
@@ -37,12 +38,22 @@ def bill(spec: str, base_url: str | None, plan: Plan) -> Bill:
         return Bill(words, free=True)
     most = cost_usd(provider, name, most_tokens(plan))
     if most is None:
-        here = is_here(moved(endpoints()[provider], base_url).url())
-        price = "" if here else ": what they cost is not known"
-        return Bill(words + price, free=here)
+        free = is_free(endpoints()[provider], base_url)
+        price = "" if free else ": what they cost is not known"
+        return Bill(words + price, free=free)
     usual = cost_usd(provider, name, USUAL[plan.prompt]) if plan.prompt in USUAL else None
     about = "" if usual is None else f"about {dollars(min(usual * plan.requests, most))}, "
     return Bill(f"{words}: {about}at most {dollars(most)}", free=False)
+
+
+def is_free(endpoint: Endpoint, base_url: str | None) -> bool:
+    """Whether a model without a price runs on this machine, by all that can be known.
+
+    A proxy here may pass a request on to who wants money for it. It needs a key for that: so what
+    is sent with the key of a provider that wants one is not free, wherever it goes first.
+    """
+    paid = endpoint.needs_key and endpoint.key()
+    return is_here(moved(endpoint, base_url).url()) and not paid
 
 
 def most_tokens(plan: Plan) -> Usage:
@@ -54,7 +65,7 @@ def most_tokens(plan: Plan) -> Usage:
 
 
 def dollars(price: float) -> str:
-    return f"${price:.2f}" if price >= 0.005 else f"${price:.4f}"
+    return f"${price:,.2f}" if price >= 0.005 else f"${price:.4f}"
 
 
 def agree(bill: Bill, yes: bool) -> None:
@@ -69,4 +80,4 @@ def agree(bill: Bill, yes: bool) -> None:
         return
     if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: -y goes on without asking")
-    click.confirm("Go on?", default=True, abort=True, err=True)
+    click.confirm("Go on?", default=False, abort=True, err=True)
