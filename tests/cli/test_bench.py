@@ -167,9 +167,9 @@ FIELDS = {
     "summary", "samples",
 }  # fmt: skip
 SUMMARY = {
-    "answered", "ended_short", "failed", "unfinished", "retries", "turns", "seconds", "ttft_s",
-    "later_ttft_s", "tokens_per_second", "hidden_per_request", "request_s", "tools_s", "hidden_s",
-    "hidden_share", "usage", "discarded_usage", "cost_usd",
+    "answered", "ended_short", "failed", "unfinished", "not_made", "retries", "turns", "seconds",
+    "ttft_s", "later_ttft_s", "tokens_per_second", "hidden_per_request", "request_s", "tools_s",
+    "hidden_s", "hidden_share", "usage", "discarded_usage", "cost_usd",
 }  # fmt: skip
 SAMPLE = {
     "number", "began_s", "seconds", "outcome", "ttft_s", "tokens_per_second", "hidden_share",
@@ -255,9 +255,8 @@ def test_what_fails_every_time_says_why_once(
     done = bench("--svg", "none.svg", url=sim.url)
     assert (done.returncode, done.stdout, len(sim.requests)) == (code, "", made)
     (line,) = [each for each in done.stderr.splitlines() if "status" in each]
-    assert line.startswith(
-        f"midstream: {'all of 3 requests' if made > 1 else 'the request'} failed"
-    )
+    words = f"no request was answered ({made} failed, {20 - made} not made): "
+    assert line.startswith(f"midstream: {words}")
     assert line.endswith("midstream doctor says what can be used")
 
     done = bench("--json", url=sim.url)
@@ -265,6 +264,38 @@ def test_what_fails_every_time_says_why_once(
     assert done.returncode == code
     assert (whole["end"], whole["summary"]["failed"]) == ("hopeless", made)
     assert whole["summary"]["ttft_s"] is None
+
+
+def test_of_one_request_the_reason_alone_is_told(bench: Bench, simulator: Start) -> None:
+    done = bench("-n", "1", url=simulator(one_turn(faults=[Status(status=400, every=1)])).url)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("midstream: the request failed: ")
+
+
+def test_what_failed_was_stopped_and_not_made_is_all_that_was_asked_for(bench: Bench) -> None:
+    """Three are refused, one after the other, while two others wait for their answers."""
+    arrived = 0
+
+    async def answer(exchange: Exchange) -> None:
+        nonlocal arrived
+        arrived += 1
+        if arrived <= 2:
+            await exchange.client_left()
+        else:
+            await respond_json(exchange, 400, {"error": {"message": "No."}})
+
+    args = ("-n", "6", "--parallel", "3", "--no-tools")
+    with served(answer) as url:
+        text = bench(*args, url=url)
+        arrived = 0
+        whole = json.loads(bench(*args, "--json", url=url).stdout)
+    *_, progress, last = text.stderr.splitlines()
+    assert text.returncode == 1
+    assert "(3 failed, 2 stopped on the way, 1 not made): " in last
+    assert progress == "midstream: 3 of 6 · 3 failed"
+    parts = [whole["summary"][name] for name in ("answered", "failed", "unfinished", "not_made")]
+    assert parts == [0, 3, 2, 1]
+    assert whole["requests"] == sum(parts)
 
 
 def test_a_reader_who_leaves_is_no_error(bench: Bench, simulator: Start) -> None:

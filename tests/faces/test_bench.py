@@ -146,8 +146,10 @@ def failed(number: int, message: str = "Overloaded") -> Sample:
 
 
 def report(*samples: Sample, **fields: object) -> Report:
-    usual = Report("0.1.0", "anthropic:m", None, len(samples), 1, True, 1024, "Why?", "all",
-                   summary(samples), samples)  # fmt: skip
+    requests = fields.get("requests", len(samples))
+    assert isinstance(requests, int)
+    usual = Report("0.1.0", "anthropic:m", None, requests, 1, True, 1024, "Why?", "all",
+                   summary(samples, requests), samples)  # fmt: skip
     return replace(usual, **fields)
 
 
@@ -180,8 +182,9 @@ def test_no_values_have_no_spread() -> None:
 
 
 def test_what_failed_is_counted_and_in_no_percentile() -> None:
-    whole = summary([sample(1), failed(2), sample(3), sample(4, outcome="cancelled")])
-    assert (whole.answered, whole.failed, whole.unfinished, whole.retries) == (2, 1, 1, 4)
+    whole = summary([sample(1), failed(2), sample(3), sample(4, outcome="cancelled")], 9)
+    assert (whole.answered, whole.failed, whole.unfinished, whole.not_made) == (2, 1, 1, 5)
+    assert whole.retries == 4
     assert whole.request_s is not None
     assert (whole.request_s.count, whole.request_s.max) == (2, 3.0)
     assert whole.seconds == 61.0
@@ -189,7 +192,7 @@ def test_what_failed_is_counted_and_in_no_percentile() -> None:
 
 
 def test_an_answer_that_was_cut_by_a_limit_is_an_answer() -> None:
-    whole = summary([sample(1), sample(2, outcome="max_tokens")])
+    whole = summary([sample(1), sample(2, outcome="max_tokens")], 2)
     assert (whole.answered, whole.ended_short) == (2, 1)
 
 
@@ -205,7 +208,7 @@ def test_an_answer_that_was_cut_by_a_limit_is_an_answer() -> None:
     ],
 )
 def test_the_cost_is_that_of_all_or_none(samples: Sequence[Sample], cost: float | None) -> None:
-    assert summary(samples).cost_usd == (cost if cost is None else pytest.approx(cost))
+    assert summary(samples, 2).cost_usd == (cost if cost is None else pytest.approx(cost))
 
 
 def test_each_kind_of_error_is_told_once() -> None:

@@ -27,7 +27,7 @@ from midstream.cli.statuses import BAD_CONFIGURATION, CANCELLED, FAILED, PIPE_CL
 from midstream.cli.writing import write_out
 from midstream.faces.bench.picture import svg
 from midstream.faces.bench.summary import Report, errors, summary
-from midstream.faces.bench.table import in_words, table
+from midstream.faces.bench.table import in_words, table, unanswered
 from midstream.faces.plain import json_line
 from midstream.secrets.names import address
 
@@ -121,7 +121,7 @@ def report_of(name: str, base_url: str | None, plan: Plan, measuring: Measuring)
         plan.max_tokens,
         plan.prompt,
         measuring.end.name.lower(),
-        summary(samples),
+        summary(samples, plan.requests),
         samples,
     )
 
@@ -149,8 +149,9 @@ def deliver(report: Report, as_json: bool, file: str | None) -> int:
 def give_up(report: Report) -> int:
     """Say why no request was answered. Returns the exit status."""
     problem, _ = errors(report.samples)[0]
-    made = len(report.samples)
-    which = "the request" if made == 1 else f"all of {made} requests"
-    words = f"{which} failed: {in_words(problem)}; midstream doctor says what can be used"
+    which = "the request failed"
+    if report.requests > 1:
+        which = f"no request was answered ({', '.join(unanswered(report.summary))})"
+    words = f"{which}: {in_words(problem)}; midstream doctor says what can be used"
     click.echo(f"midstream: {words}", err=True)
     return BAD_CONFIGURATION if not_let_in(problem) else FAILED

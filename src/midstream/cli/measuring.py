@@ -94,6 +94,11 @@ class Measuring:
                 for _ in range(min(plan.parallel, plan.requests)):
                     tasks.start_soon(self._work, agent)
 
+    @property
+    def done(self) -> list[Sample]:
+        """Those that were answered or failed: what was stopped on the way is not done."""
+        return [each for each in self.samples if each.outcome != "cancelled"]
+
     def stop(self, end: End) -> None:
         self.end = end if self.end is End.ALL else self.end
         self._tell(self)

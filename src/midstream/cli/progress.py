@@ -25,8 +25,7 @@ class Progress:
         self._show(f"0 of {requests:,}")
 
     def __call__(self, measuring: Measuring) -> None:
-        done = len(measuring.samples)
-        tenths = done * 10 // self._requests
+        tenths = len(measuring.done) * 10 // self._requests
         if self._terminal:
             self._show(self._line(measuring))
         elif tenths > self._tenths:
@@ -44,7 +43,7 @@ class Progress:
                 rewrite(sys.stderr.fileno(), clipped(line, width - 1))
 
     def _line(self, measuring: Measuring) -> str:
-        samples, of = measuring.samples, self._requests
+        samples, of = measuring.done, self._requests
         good = [each for each in samples if each.answered]
         failed = sum(each.outcome == "failed" for each in samples)
         ttft = spread(each.ttft_s for each in good)

@@ -34,6 +34,7 @@ class Summary(Struct, frozen=True):
         answered: how many the model answered; `ended_short` of them not to the end.
         failed: how many were given up, after their retries.
         unfinished: how many were under way when it was stopped.
+        not_made: how many were never begun; with the three others, all that were asked for.
         seconds: from the first one's beginning to the last one's end.
         ttft_s: first turns, one a request.
         later_ttft_s: every other turn.
@@ -46,6 +47,7 @@ class Summary(Struct, frozen=True):
     ended_short: int
     failed: int
     unfinished: int
+    not_made: int
     retries: int
     turns: int
     seconds: float
@@ -100,7 +102,8 @@ def nearest(ordered: Sequence[float], percent: int) -> float:
     return ordered[max(1, -(-percent * len(ordered) // 100)) - 1]
 
 
-def summary(samples: Sequence[Sample]) -> Summary:
+def summary(samples: Sequence[Sample], requests: int) -> Summary:
+    """The figures of those that were made, of so many that were asked for."""
     good = [each for each in samples if each.answered]
     turns = [turn for each in good for turn in each.turns]
     tools_s = sum((each.tools_s for each in good), 0.0)
@@ -112,6 +115,7 @@ def summary(samples: Sequence[Sample]) -> Summary:
         ended_short=len(good) - outcomes["completed"],
         failed=outcomes["failed"],
         unfinished=outcomes["cancelled"],
+        not_made=requests - len(samples),
         retries=sum(each.retries for each in samples),
         turns=len(turns),
         seconds=max((each.began_s + each.seconds for each in samples), default=0.0),

@@ -7,7 +7,7 @@ from midstream.agent.tally import FREE
 from midstream.events import RunError
 from midstream.faces.bench.measures import Measure, measures, rate, seconds, share
 from midstream.faces.bench.samples import Sample
-from midstream.faces.bench.summary import Report, errors
+from midstream.faces.bench.summary import Report, Summary, errors
 from midstream.faces.columns import clipped, columns, flat
 from midstream.faces.failure import failure
 from midstream.messages import Usage
@@ -83,14 +83,16 @@ def counts(report: Report) -> str:
     if whole.ended_short:
         ends = {each.outcome for each in report.samples if each.answered} - {"completed"}
         parts.append(f"{whole.ended_short:,} of them not to the end ({', '.join(sorted(ends))})")
-    parts.append(f"{whole.failed:,} failed")
+    failed, *others = unanswered(whole)
     retries = "1 retry" if whole.retries == 1 else f"{whole.retries:,} retries"
-    parts.append(retries)
-    if whole.unfinished:
-        parts.append(f"{whole.unfinished:,} stopped on the way")
-    made = len(report.samples)
-    parts += [f"{report.requests - made:,} not made"] if made < report.requests else []
-    return ", ".join(parts)
+    return ", ".join([*parts, failed, retries, *others])
+
+
+def unanswered(whole: Summary) -> list[str]:
+    """What became of all requests that were not answered: how many failed, and the others."""
+    ends = [(whole.unfinished, "stopped on the way"), (whole.not_made, "not made")]
+    others = [f"{count:,} {words}" for count, words in ends if count]
+    return [f"{whole.failed:,} failed", *others]
 
 
 def rank(answered: int) -> str:
