@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import stat
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from midstream.cli.bill import dollars
+from midstream.cli.measuring import left_s
 from midstream.simulator import Reply, Scenario, Simulator, call, say
 from midstream.simulator.faults import Delay, Status
 from midstream.simulator.server import Exchange, respond_json, serve
@@ -222,6 +224,37 @@ def test_the_scripted_model_calls_early_and_writes_on(bench: Bench) -> None:
     assert len(sample["turns"]) == 2
     assert sample["ttft_s"] >= 0.35
     assert sample["hidden_share"] > 0.5
+
+
+# -- what is left --
+
+
+@pytest.mark.parametrize(
+    ("under_way_s", "waiting", "parallel", "left"),
+    [
+        ([], 0, 1, 0.0),  # all is done
+        ([], 3, 1, 6.0),  # one after the other
+        ([0.5], 3, 1, 7.5),
+        ([2.0] * 9, 0, 10, 0.0),  # the others should be there any moment
+        ([0.5] * 9, 0, 10, 1.5),
+        ([2.5], 0, 1, 0.0),  # longer than usual already
+        ([0.0] * 4, 8, 4, 6.0),  # three rounds
+        ([1.0, 1.5, 0.0], 1, 3, 2.5),  # the place that is free first takes it
+        ([1.0, 1.0], 4, 3, 4.0),  # one place is free
+    ],
+)
+def test_the_time_left_is_that_of_the_rounds_to_come_without_what_has_passed(
+    under_way_s: list[float], waiting: int, parallel: int, left: float
+) -> None:
+    assert left_s(2.0, under_way_s, waiting, parallel) == pytest.approx(left)
+
+
+def test_those_under_way_are_nearly_done_once_the_first_is(bench: Bench, simulator: Start) -> None:
+    sim = simulator(one_turn(ttft=0.4))
+    told = bench("-n", "12", "--parallel", "12", "--no-tools", url=sim.url).stderr
+    assert "midstream: 2 of 12 · TTFT p50 " in told
+    # Each takes some 0.4 s, all at once: in a row they would take seconds.
+    assert re.search(r"\d s left", told) is None
 
 
 # -- what fails ------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Measures a model: makes the requests, so many at a time, and hears what each of them says."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import partial
 
@@ -78,6 +78,7 @@ class Measuring:
         self._numbers = iter(range(1, plan.requests + 1))
         self._runs: set[Run] = set()
         self._began_s = 0.0
+        self._since_s: dict[int, float] = {}  # when each request under way began
 
     async def measure(self, model: Model, signals: Signals) -> None:
         """Make the requests. The first signal stops those under way, which are settled."""
@@ -99,6 +100,17 @@ class Measuring:
         """Those that were answered or failed: what was stopped on the way is not done."""
         return [each for each in self.samples if each.outcome != "cancelled"]
 
+    @property
+    def left_s(self) -> float:
+        """About how long it goes on, if each request takes the mean of those that are done."""
+        if not self.done:
+            return 0.0
+        mean_s = sum(each.seconds for each in self.done) / len(self.done)
+        now_s = anyio.current_time()
+        under_way_s = [now_s - began_s for began_s in self._since_s.values()]
+        waiting = self._plan.requests - len(self.samples) - len(under_way_s)
+        return left_s(mean_s, under_way_s, waiting, self._plan.parallel)
+
     def stop(self, end: End) -> None:
         self.end = end if self.end is End.ALL else self.end
         self._tell(self)
@@ -107,9 +119,11 @@ class Measuring:
 
     async def _work(self, agent: Agent) -> None:
         while self.end is End.ALL and (number := next(self._numbers, None)):
-            meter = Meter(number, anyio.current_time() - self._began_s)
+            self._since_s[number] = anyio.current_time()
+            meter = Meter(number, self._since_s[number] - self._began_s)
             await self._run(agent, meter)
             assert meter.sample is not None  # its run has ended
+            del self._since_s[number]
             self.samples.append(meter.sample)
             if hopeless(self.samples):
                 self.stop(End.HOPELESS)
@@ -131,6 +145,20 @@ class Measuring:
         if isinstance(event, Retrying):
             self.retries += 1
             self._tell(self)
+
+
+def left_s(mean_s: float, under_way_s: Sequence[float], waiting: int, parallel: int) -> float:
+    """Seconds until the last of so many requests ends, each of which takes `mean_s`.
+
+    Args:
+        under_way_s: for how long the others have been under way.
+        waiting: how many have not begun.
+        parallel: how many go on at once.
+    """
+    free_s = sorted(max(0.0, mean_s - each) for each in under_way_s)
+    free_s = [0.0] * (parallel - len(free_s)) + free_s  # when each place takes the next one
+    rounds, rest = divmod(waiting, parallel)
+    return rounds * mean_s + (mean_s + free_s[rest - 1] if rest else free_s[-1])
 
 
 def hopeless(samples: list[Sample]) -> bool:

@@ -48,15 +48,14 @@ class Progress:
         failed = sum(each.outcome == "failed" for each in samples)
         ttft = spread(each.ttft_s for each in good)
         speed = spread(each.tokens_per_second for each in good)
-        took_s = max((each.began_s + each.seconds for each in samples), default=0.0)
-        left_s = took_s / max(1, len(samples)) * (of - len(samples))
+        left_s = measuring.left_s if measuring.end is End.ALL else 0.0
         parts = [
             f"{len(samples):,} of {of:,}",
             f"TTFT p50 {seconds(ttft.p50)}" if ttft else "",
             f"{rate(speed.p50)} tokens/s" if speed else "",
             f"{failed:,} failed" if failed else "",
             f"{measuring.retries:,} retried" if measuring.retries else "",
-            f"{seconds(left_s)} left" if left_s and measuring.end is End.ALL else "",
+            f"{seconds(left_s)} left" if left_s else "",
             "stopping" if measuring.end is End.STOPPED else "",
         ]
         return " · ".join(filter(None, parts))
