@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -35,6 +36,7 @@ TOOLS = [
 ]  # fmt: skip
 Done = subprocess.CompletedProcess[str]
 Bench = Callable[..., Done]
+Shell = Callable[[str, str], Done]
 Start = Callable[[Any], Simulator]
 
 
@@ -56,6 +58,19 @@ def bench(environment: dict[str, str], tmp_path: Path) -> Bench:
         key = {"ANTHROPIC_API_KEY": "k"} if url else {}
         return subprocess.run([*PROGRAM, *args], cwd=tmp_path, env=environment | key, text=True,
                               timeout=50, **options)  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def shell(environment: dict[str, str], tmp_path: Path) -> Shell:
+    """Run it in a shell, with a redirection, which has the program's own exit status."""
+
+    def run(options: str, redirection: str) -> Done:
+        program = f"{shlex.join(PROGRAM)} -m anthropic:m {options}"
+        return subprocess.run(["sh", "-c", f"{program} {redirection}"], cwd=tmp_path, timeout=50,
+                              env=environment | {"ANTHROPIC_API_KEY": "k"}, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True)  # fmt: skip
 
     return run
 
@@ -331,14 +346,53 @@ def test_what_failed_was_stopped_and_not_made_is_all_that_was_asked_for(bench: B
     assert whole["requests"] == sum(parts)
 
 
-def test_a_reader_who_leaves_is_no_error(bench: Bench, simulator: Start) -> None:
+def test_a_reader_who_leaves_is_no_error_and_costs_no_picture(
+    bench: Bench, simulator: Start, tmp_path: Path
+) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    done = bench("-n", "1", "--no-tools", url=simulator(one_turn()).url,
+    done = bench("-n", "1", "--no-tools", "--svg", "bench.svg", url=simulator(one_turn()).url,
                  capture_output=False, stdout=writer, stderr=subprocess.PIPE)  # fmt: skip
     os.close(writer)
     assert done.returncode == 141
     assert "Broken" not in done.stderr
+    assert (tmp_path / "bench.svg").exists()
+
+
+@pytest.mark.parametrize(("redirection", "status"), [(">/dev/full", 1), (">&-", 0), ("", 0)])
+def test_the_picture_is_there_whatever_becomes_of_stdout(
+    shell: Shell, simulator: Start, redirection: str, status: int, tmp_path: Path
+) -> None:
+    sim = simulator(one_turn())
+    done = shell(f"-n 1 --no-tools --svg bench.svg -y --base-url {sim.url}", redirection)
+    assert done.returncode == status
+    assert ElementTree.parse(tmp_path / "bench.svg").getroot().tag.endswith("svg")
+    assert "Traceback" not in done.stderr
+    assert ("No space left" in done.stderr) == (status == 1)
+
+
+def test_the_figures_are_shown_though_the_picture_cannot_be_written(
+    bench: Bench, tmp_path: Path
+) -> None:
+    async def answer(exchange: Exchange) -> None:
+        (tmp_path / "bench.svg").write_text("another's")
+        await say_so(exchange)
+
+    with served(answer) as url:
+        done = bench("-n", "1", "--no-tools", "--json", "--svg", "bench.svg", url=url)
+    assert json.loads(done.stdout)["summary"]["answered"] == 1
+    assert (done.returncode, (tmp_path / "bench.svg").read_text()) == (2, "another's")
+    assert "bench.svg is there already" in done.stderr
+
+
+@pytest.mark.parametrize("options", ["", "--json", "--json --svg bench.svg"])
+def test_where_stdout_is_closed_nothing_is_asked_in_vain(
+    shell: Shell, simulator: Start, options: str
+) -> None:
+    sim = simulator(one_turn())
+    done = shell(f"-n 1 --no-tools {options} -y --base-url {sim.url}", ">&-")
+    assert (done.returncode, sim.requests) == (2, [])
+    assert done.stderr.splitlines()[-1].startswith("midstream: stdout is closed")
 
 
 WRONG = [

@@ -82,6 +82,8 @@ def command(
     found = load_model(name, base_url)
     if file is not None:
         check_new(file)
+    if sys.__stdout__ is None and (as_json or file is None):
+        raise click.UsageError("stdout is closed: there is nowhere to write the figures")
     if prompt is not None and not prompt.strip():
         raise click.UsageError("--prompt is empty")
     own = valid(prompt) if prompt else ""
@@ -127,23 +129,36 @@ def report_of(name: str, base_url: str | None, plan: Plan, measuring: Measuring)
 
 
 def deliver(report: Report, as_json: bool, file: str | None) -> int:
-    """Write the figures where they are wanted. Returns the exit status."""
+    """Write the figures where they are wanted. Returns the exit status.
+
+    They may have been paid for: what cannot be written to one place is written to the other.
+    """
     answered = report.summary.answered
     try:
-        if as_json:
-            write_out(json_line(report))
-        elif answered:
-            width = shutil.get_terminal_size((WIDTH, 24)).columns
-            write_out("\n".join([*table(report, width), ""]))
-    except BrokenPipeError:
+        if file and answered:
+            write_new(file, [svg(report)])
+    finally:
+        left = show(report, as_json)
+    if left:
         return PIPE_CLOSED
-    if file and answered:
-        write_new(file, [svg(report)])
     if report.end == "stopped":
         if not answered:
             click.echo("midstream: stopped before a request was answered", err=True)
         return CANCELLED
     return 0 if answered else give_up(report)
+
+
+def show(report: Report, as_json: bool) -> bool:
+    """Write the figures to stdout. Returns whether its reader has left."""
+    try:
+        if as_json:
+            write_out(json_line(report))
+        elif report.summary.answered:
+            width = shutil.get_terminal_size((WIDTH, 24)).columns
+            write_out("\n".join([*table(report, width), ""]))
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def give_up(report: Report) -> int:
