@@ -26,7 +26,7 @@ from midstream.simulator import Reply, Scenario, Simulator, call, say
 from midstream.simulator.faults import Delay, Status
 from midstream.simulator.server import Exchange, respond_json, serve
 from tests.cli.tmux import needs_tmux, terminal
-from tests.fakes import says
+from tests.fakes import says, start, stop, text
 
 PROGRAM = [sys.executable, "-m", "midstream", "bench"]
 TOOLS = [
@@ -112,12 +112,38 @@ def test_the_figures_are_those_of_what_happened(bench: Bench, simulator: Start) 
         assert (second["tools_s"], second["hidden_s"]) == (0, 0)
         assert each["hidden_share"] == pytest.approx(first["hidden_s"] / first["tools_s"])
         streamed_s = first["streamed_s"] + second["streamed_s"]
-        tokens = first["tokens"] + second["tokens"]
+        tokens = first["timed_tokens"] + second["timed_tokens"]
+        assert 0 < tokens < first["tokens"] + second["tokens"]
         assert each["tokens_per_second"] == pytest.approx(tokens / streamed_s)
         assert each["seconds"] >= 0.2 + streamed_s
     assert figures["tools_s"] == pytest.approx(sum(each["turns"][0]["tools_s"] for each in samples))
     assert figures["usage"]["output_tokens"] == sum(e["usage"]["output_tokens"] for e in samples)
     assert figures["cost_usd"] is None
+
+
+def test_the_speed_is_the_one_at_which_the_server_writes(bench: Bench, simulator: Start) -> None:
+    ten = Reply([say("tide " * 10)])
+    sim = simulator(scenario(ten, tokens_per_second=20))
+    figures = report(bench("-n", "1", "--no-tools", "--json", url=sim.url))["summary"]
+    assert figures["tokens_per_second"]["p50"] == pytest.approx(
+        20, rel=0.07
+    )  # not ten in nine intervals
+
+
+def test_what_comes_in_two_lumps_has_no_speed(bench: Bench) -> None:
+    """A server that holds its answer back, and then hands it over at once."""
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.send(start() + text(0, "x" * 400))
+        await anyio.sleep(0.02)
+        await exchange.send(text(1, "y" * 400) + stop("end_turn", 500))
+        await exchange.finish()
+
+    with served(answer) as url:
+        whole = report(bench("-n", "1", "--no-tools", "--json", url=url))
+    (turn,) = whole["samples"][0]["turns"]
+    assert turn["streamed_s"] >= 0.02
+    assert (turn["timed_tokens"], whole["summary"]["tokens_per_second"]) == (0, None)
 
 
 def test_what_is_asked_is_what_was_said(bench: Bench, simulator: Start) -> None:
@@ -192,7 +218,7 @@ SAMPLE = {
     "number", "began_s", "seconds", "outcome", "ttft_s", "tokens_per_second", "hidden_share",
     "retries", "usage", "discarded_usage", "cost_usd", "error", "turns",
 }  # fmt: skip
-TURN = {"ttft_s", "streamed_s", "tokens", "tools_s", "hidden_s"}
+TURN = {"ttft_s", "streamed_s", "tokens", "timed_tokens", "tools_s", "hidden_s"}
 SPREAD = {"count", "min", "mean", "p50", "p95", "p99", "max"}
 
 

@@ -17,12 +17,14 @@ from midstream.events import (
     ThinkingDelta,
     ToolCallStarted,
     ToolFinished,
+    ToolInputDelta,
     ToolStarted,
     TurnDiscarded,
     TurnEnded,
     TurnStarted,
 )
 from midstream.faces.bench.measures import seconds, share
+from midstream.faces.bench.pace import Pace
 from midstream.faces.bench.picture import Scale, svg
 from midstream.faces.bench.samples import Meter, Sample, TurnSample
 from midstream.faces.bench.summary import Report, errors, nearest, spread, summary
@@ -45,6 +47,12 @@ def finished(call: str, took_s: float, *, reused: bool = False) -> ToolFinished:
     return ToolFinished(call, "look_up", "", False, took_s, reused)
 
 
+def streamed(from_s: float, to_s: float) -> list[tuple[float, TextDelta]]:
+    """Four pieces of equal length: the first one at once, the last one at the end."""
+    step_s = (to_s - from_s) / 3
+    return [(from_s + n * step_s, TextDelta(0, "word ")) for n in range(4)]
+
+
 def measured(*told: tuple[float, RunEvent]) -> Sample:
     meter = Meter(1, 0.0)
     for at_s, event in told:
@@ -57,48 +65,117 @@ def measured(*told: tuple[float, RunEvent]) -> Sample:
 # -- one request -----------------------------------------------------------------------------------
 
 
-def test_speed_is_of_the_time_from_the_first_token_to_the_last() -> None:
+def test_speed_is_that_of_what_came_after_the_first_token() -> None:
     sample = measured(
         (1.0, TurnStarted(1, 1)),
-        (2.5, TextDelta(0, "joined")),  # its first piece came at 1.5
+        (2.5, TextDelta(0, "some")),  # written while it was waited for
+        (3.0, TextDelta(0, "more")),
         (3.5, TextDelta(0, "last")),
-        (9.0, turn_ended(0.5, output_tokens=100)),
+        (9.0, turn_ended(1.5, output_tokens=90)),
         (9.5, run_ended()),
     )
-    assert (sample.ttft_s, sample.seconds) == (0.5, 9.5)
-    assert sample.tokens_per_second == pytest.approx(50)
+    assert (sample.ttft_s, sample.seconds) == (1.5, 9.5)
+    assert sample.turns[0].timed_tokens == pytest.approx(60)
+    assert sample.tokens_per_second == pytest.approx(60)
+
+
+def test_so_many_tokens_have_one_interval_less_between_them() -> None:
+    fifth = [(0.5 + n * 0.1, TextDelta(0, "word ")) for n in range(5)]
+    ended = turn_ended(0.5, output_tokens=5)
+    sample = measured((0, TurnStarted(1, 1)), *fifth, (1.0, ended), (1.0, run_ended()))
+    assert sample.tokens_per_second == pytest.approx(10)
 
 
 def test_a_request_of_several_turns_is_as_fast_as_all_its_tokens_in_all_its_time() -> None:
     sample = measured(
         (0.0, TurnStarted(1, 1)),
-        (4.0, TextDelta(0, "")),
-        (4.0, turn_ended(1.0, output_tokens=30)),
+        *streamed(1.0, 4.0),
+        (4.0, turn_ended(1.0, output_tokens=40)),
         (5.0, TurnStarted(2, 1)),
-        (6.5, TextDelta(0, "")),
-        (6.5, turn_ended(0.5, output_tokens=50)),
+        *streamed(5.5, 6.5),
+        (6.5, turn_ended(0.5, output_tokens=100)),
         (6.5, run_ended()),
     )
     assert [turn.ttft_s for turn in sample.turns] == [1.0, 0.5]
     assert sample.ttft_s == 1.0
-    assert sample.tokens_per_second == pytest.approx(20)
+    assert [turn.streamed_s for turn in sample.turns] == [3.0, 1.0]
+    assert sample.tokens_per_second == pytest.approx((30 + 75) / 4)
 
 
-def test_what_was_thought_unseen_is_not_part_of_the_speed() -> None:
-    began, ended = TurnStarted(1, 1), turn_ended(0.0, output_tokens=90, reasoning_tokens=80)
-    unseen = measured((0, began), (1.0, TextDelta(0, "")), (1.0, ended), (1.0, run_ended()))
-    assert unseen.tokens_per_second == pytest.approx(10)
-    thought = ThinkingDelta(0, "")
-    seen = measured((0, began), (1.0, thought), (1.0, ended), (1.0, run_ended()))
-    assert seen.tokens_per_second == pytest.approx(90)
+def test_a_turn_that_came_in_a_lump_is_left_out_of_the_speed() -> None:
+    sample = measured(
+        (0.0, TurnStarted(1, 1)),
+        (4.0, TextDelta(0, "all of it")),
+        (4.01, TextDelta(0, ".")),
+        (4.01, turn_ended(4.0, output_tokens=500)),
+        (5.0, TurnStarted(2, 1)),
+        *streamed(5.5, 6.5),
+        (6.5, turn_ended(0.5, output_tokens=100)),
+        (6.5, run_ended()),
+    )
+    assert [turn.timed_tokens for turn in sample.turns] == [0, 75]
+    assert sample.tokens_per_second == pytest.approx(75)
 
 
 @pytest.mark.parametrize(
-    "ended", [turn_ended(1.0), turn_ended(1.0, output_tokens=9), turn_ended(None, output_tokens=9)]
+    ("pieces", "share"),
+    [
+        ([], 0),
+        ([(1.0, 0)], 0),
+        ([(1.0, 500)], 0),
+        ([(1.0, 250), (1.01, 250)], 0),  # two lumps, however they are shared out
+        ([(1.0, 1), (1.01, 499)], 0),
+        ([(1.0, 499), (1.01, 1)], 0),
+        ([(1.0, 10), (2.0, 10), (3.0, 20)], 0),  # half of it is a lump as well
+        ([(1.0, 10), (2.0, 10), (3.0, 10)], 2 / 3),
+        ([(1.0, 10), (1.0002, 10), (1.0009, 10), (1.01, 1)], 0),  # three blocks, read at once
+        ([(1.0, 10), (1.0009, 10), (1.002, 10), (1.004, 20)], 0.6),
+    ],
 )
-def test_where_nothing_was_counted_or_all_came_at_once_there_is_no_speed(ended: TurnEnded) -> None:
-    call = ToolCallStarted(0, "a", "look_up")
-    sample = measured((0, TurnStarted(1, 1)), (1.0, call), (1.0, ended), (1.0, run_ended()))
+def test_how_much_came_after_the_first_moment(
+    pieces: list[tuple[float, int]], share: float
+) -> None:
+    pace = Pace()
+    for at_s, characters in pieces:
+        pace.came(at_s, characters)
+    assert pace.share == pytest.approx(share)
+
+
+def test_the_first_moment_ends_with_the_last_of_what_was_read_at_once() -> None:
+    pace = Pace()
+    for at_s in (1.0, 1.0005, 2.0, 3.0):
+        pace.came(at_s, 10)
+    assert pace.streamed_s == pytest.approx(1.9995)
+
+
+def test_what_was_thought_unseen_is_not_part_of_the_speed() -> None:
+    began, ended = TurnStarted(1, 1), turn_ended(0.0, output_tokens=80, reasoning_tokens=40)
+    unseen = measured((0, began), *streamed(0.0, 1.0), (1.0, ended), (1.0, run_ended()))
+    assert unseen.tokens_per_second == pytest.approx(30)
+    thought = [(at_s, ThinkingDelta(0, each.text)) for at_s, each in streamed(0.0, 1.0)]
+    seen = measured((0, began), *thought, (1.0, ended), (1.0, run_ended()))
+    assert seen.tokens_per_second == pytest.approx(60)
+
+
+def test_names_and_arguments_of_calls_are_part_of_what_is_written() -> None:
+    sample = measured(
+        (0, TurnStarted(1, 1)),
+        (1.0, ToolCallStarted(0, "a", "look_up")),
+        (1.5, ToolInputDelta("a", '{"topi')),
+        (2.0, ToolInputDelta("a", 'c":"x"}')),
+        (2.0, turn_ended(1.0, output_tokens=20)),
+        (2.0, run_ended()),
+    )
+    assert sample.tokens_per_second == pytest.approx(13)
+
+
+@pytest.mark.parametrize("usage", [{}, {"output_tokens": 9}])
+def test_where_nothing_was_counted_or_all_came_at_once_there_is_no_speed(
+    usage: dict[str, int],
+) -> None:
+    come = streamed(1.0, 2.0) if not usage else [(1.0, ToolCallStarted(0, "a", "look_up"))]
+    ended = turn_ended(1.0, **usage)
+    sample = measured((0, TurnStarted(1, 1)), *come, (2.0, ended), (2.0, run_ended()))
     assert sample.tokens_per_second is None
 
 
@@ -113,15 +190,15 @@ def test_of_a_lost_attempt_only_the_retry_and_the_time_are_kept() -> None:
         (1.1, finished("a", 0.9)),
         (1.2, finished("b", 0.9, reused=True)),
         (1.3, ToolStarted("c", "look_up")),
-        (1.5, TextDelta(0, "")),
+        *streamed(1.25, 1.5),
         (1.8, finished("c", 0.5)),
-        (1.8, turn_ended(0.25, 0.2, output_tokens=10)),
+        (1.8, turn_ended(0.25, 0.2, output_tokens=8)),
         (1.9, run_ended()),
     )
     assert (sample.retries, sample.seconds, sample.ttft_s) == (1, 1.9, 0.25)
     assert (sample.tools_s, sample.hidden_s) == (0.5, 0.2)
     assert sample.hidden_share == pytest.approx(0.4)
-    assert sample.tokens_per_second == pytest.approx(40)
+    assert sample.tokens_per_second == pytest.approx(24)
 
 
 def test_without_a_tool_nothing_can_be_hidden() -> None:
@@ -133,7 +210,7 @@ def test_without_a_tool_nothing_can_be_hidden() -> None:
 
 
 def sample(number: int = 1, **fields: object) -> Sample:
-    turns = (TurnSample(0.4, 1.0, 50, 1.0, 0.75), TurnSample(0.3, 1.0, 50, 0.0, 0.0))
+    turns = (TurnSample(0.4, 1.0, 50, 49.0, 1.0, 0.75), TurnSample(0.3, 1.0, 50, 49.0, 0.0, 0.0))
     usual = Sample(number, number - 1.0, 3.0, "completed", 0.4, 50.0, 0.75, 0, Usage(10, 100),
                    Usage(), 0.01, None, turns)  # fmt: skip
     return replace(usual, **fields)
@@ -250,7 +327,7 @@ def test_the_table_fits(width: int) -> None:
 
 
 def test_without_tools_no_tool_is_spoken_of() -> None:
-    alone = sample(turns=(TurnSample(0.4, 1.0, 50, 0.0, 0.0),), hidden_share=None)
+    alone = sample(turns=(TurnSample(0.4, 1.0, 50, 49.0, 0.0, 0.0),), hidden_share=None)
     text = "\n".join(table(report(alone, tools=False), 80))
     assert "tools" not in text
     assert "later" not in text

@@ -21,6 +21,7 @@ from midstream.events import (
     TurnEnded,
     TurnStarted,
 )
+from midstream.faces.bench.pace import Pace
 from midstream.messages import Usage
 
 
@@ -29,8 +30,10 @@ class TurnSample(Struct, frozen=True):
 
     Attributes:
         ttft_s: from the request to its first text, thinking or tool token; None if none came.
-        streamed_s: from the first token to the last.
+        streamed_s: from when the first token arrived to when the last did.
         tokens: those that were streamed, by the provider's count.
+        timed_tokens: how many of them arrived in `streamed_s`, which is after the first; 0 where
+            the stream shows no speed (see `Pace`).
         tools_s: how long its tools ran, each counted for itself.
         hidden_s: how much of that lay behind the stream.
     """
@@ -38,6 +41,7 @@ class TurnSample(Struct, frozen=True):
     ttft_s: float | None
     streamed_s: float
     tokens: int
+    timed_tokens: float
     tools_s: float
     hidden_s: float
 
@@ -50,7 +54,8 @@ class Sample(Struct, frozen=True):
         began_s: when, in seconds since the first one.
         seconds: to its end: answers, tools, retries and the waits between them.
         ttft_s: of the first turn.
-        tokens_per_second: while its answers were streamed; None where the provider did not count.
+        tokens_per_second: while its answers were streamed; None where the provider did not count,
+            or the answers came in lumps.
         hidden_share: of the time of its tools, from 0 to 1; None if none ran.
         retries: how often an answer was asked for again.
         cost_usd: None where the price is unknown.
@@ -93,12 +98,12 @@ class Meter:
         self._began_s = began_s
         self._turns: list[TurnSample] = []
         self._retries = 0
-        self._attempt = Attempt(0.0)
+        self._attempt = Attempt()
 
     def see(self, event: RunEvent) -> None:
         match event:
             case TurnStarted():
-                self._attempt = Attempt(event.t)
+                self._attempt = Attempt()
             case Retrying():
                 self._retries += 1
             case TurnEnded():
@@ -110,8 +115,8 @@ class Meter:
 
     def _sample(self, ended: RunEnded) -> Sample:
         turns = self._turns
-        streamed_s = sum(turn.streamed_s for turn in turns)
-        tokens = sum(turn.tokens for turn in turns if turn.streamed_s)
+        streamed_s = sum(turn.streamed_s for turn in turns if turn.timed_tokens)
+        tokens = sum(turn.timed_tokens for turn in turns)
         tools_s = sum((turn.tools_s for turn in turns), 0.0)
         hidden_s = sum((turn.hidden_s for turn in turns), 0.0)
         return Sample(
@@ -120,7 +125,7 @@ class Meter:
             ended.t,
             ended.outcome,
             turns[0].ttft_s if turns else None,
-            tokens / streamed_s if tokens and streamed_s else None,
+            tokens / streamed_s if streamed_s else None,
             hidden_s / tools_s if tools_s else None,
             self._retries,
             ended.usage,
@@ -134,18 +139,23 @@ class Meter:
 class Attempt:
     """One answer as it streams."""
 
-    def __init__(self, began_s: float) -> None:
-        self._began_s = began_s
-        self._last_s = began_s
+    def __init__(self) -> None:
+        self._pace = Pace()
         self._thinks = False
         self._tools: set[str] = set()  # that began with this answer
         self._tools_s = 0.0
 
     def see(self, event: RunEvent) -> None:
         match event:
-            case TextDelta() | ThinkingDelta() | ToolCallStarted() | ToolInputDelta():
-                self._last_s = event.t
-                self._thinks = self._thinks or isinstance(event, ThinkingDelta)
+            case TextDelta():
+                self._pace.came(event.t, len(event.text))
+            case ThinkingDelta():
+                self._pace.came(event.t, len(event.text))
+                self._thinks = True
+            case ToolCallStarted():
+                self._pace.came(event.t, len(event.name))
+            case ToolInputDelta():
+                self._pace.came(event.t, len(event.json))
             case ToolStarted():
                 self._tools.add(event.id)
             case ToolFinished() if event.id in self._tools:
@@ -154,11 +164,14 @@ class Attempt:
                 pass
 
     def turn(self, ended: TurnEnded) -> TurnSample:
-        # The first token's own event may have been joined with later ones, and has their time.
-        streamed_s = 0.0
-        if ended.ttft is not None:
-            streamed_s = max(0.0, self._last_s - self._began_s - ended.ttft)
         # What was thought unseen was written before the first token that was seen.
         unseen = 0 if self._thinks else ended.usage.reasoning_tokens
         tokens = max(0, ended.usage.output_tokens - unseen)
-        return TurnSample(ended.ttft, streamed_s, tokens, self._tools_s, ended.overlap)
+        return TurnSample(
+            ended.ttft,
+            self._pace.streamed_s,
+            tokens,
+            tokens * self._pace.share,
+            self._tools_s,
+            ended.overlap,
+        )
