@@ -267,6 +267,35 @@ def test_the_scripted_model_calls_early_and_writes_on(bench: Bench) -> None:
     assert sample["hidden_share"] > 0.5
 
 
+def test_without_a_terminal_the_table_fits_into_80_columns(
+    environment: dict[str, str], simulator: Start
+) -> None:
+    args = ("-m", "anthropic:m", "--base-url", simulator(one_turn()).url, "-n", "2", "-y")
+    unknown = {k: v for k, v in environment.items() if k != "COLUMNS"}
+    done = subprocess.run([*PROGRAM, *args], env=unknown | {"ANTHROPIC_API_KEY": "k"}, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=50)  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert "█" in lines[3]
+    assert max(map(len, lines)) <= 80
+
+
+@needs_tmux
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_on_a_terminal_no_line_of_the_table_wraps(tmp_path: Path, width: int) -> None:
+    (tmp_path / "one.toml").write_text("[[reply]]\nblocks = [{text = 'Yes.'}]\n")
+    command = ("bench", "-m", "sim:one.toml", "-n", "2", "--no-tools")
+    asked = {"COLUMNS": ""}  # of the terminal itself, whatever the tests' own environment says
+    with terminal(*command, folder=tmp_path, size=(width, 30), variables=asked) as tmux:
+        assert tmux.wait_for_end() == 0
+        screen = tmux.wait_for("percentiles are by")
+    lines = screen.splitlines()
+    head = next(
+        number for number, line in enumerate(lines) if line.split()[:1] in (["min"], ["p50"])
+    )
+    labels = [line[:17].strip() for line in lines[head + 1 : head + 5]]
+    assert labels == ["TTFT, first turn", "tokens/s", "whole request", ""]
+
+
 # -- what is left --
 
 

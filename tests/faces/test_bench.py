@@ -317,13 +317,43 @@ def test_the_table_tells_what_was_measured_and_what_not() -> None:
         assert words in text
 
 
-@pytest.mark.parametrize("width", [20, TABLE, 70, 80, 200])
+@pytest.mark.parametrize("width", [20, 40, 44, 53, 60, TABLE, 70, 80, 120, 200])
 def test_the_table_fits(width: int) -> None:
-    strange = sample(2, outcome="failed", error=RunError("x", "\x1b[31m" + "so " * 90))
+    strange = sample(2, outcome="failed", error=RunError("x", "\x1b[31m" + "so " * 90 + "x" * 90))
     lines = table(report(sample(1), strange, base_url="https://example.com/" + "x" * 90), width)
-    assert max(map(columns, lines)) <= max(width, TABLE)
+    assert max(map(columns, lines)) <= max(width, 40)
     assert not any("\x1b" in line for line in lines)
     assert lines[0].endswith(" · 2 requests, 1 at a time")
+
+
+NARROW = [
+    (120, "min p50 p95 p99 max", 24),
+    (80, "min p50 p95 p99 max", 16),
+    (70, "min p50 p95 p99 max", 6),
+    (69, "min p50 p95 p99 max", 0),
+    (60, "min p50 p95 p99", 0),
+    (44, "p50 p95 p99", 0),
+    (40, "p50 p95", 0),
+]
+
+
+@pytest.mark.parametrize(("width", "heads", "cells"), NARROW)
+def test_where_it_is_narrow_the_bars_go_and_then_columns(
+    width: int, heads: str, cells: int
+) -> None:
+    lines = table(report(sample(ttft_s=0.1), sample(ttft_s=0.2)), width)
+    _, _, head, first, *_ = lines
+    shown = {"min": "100 ms", "max": "200 ms", "p50": "100 ms", "p95": "200 ms", "p99": "200 ms"}
+    figures = [f"{shown[each]:>9}" for each in heads.split()]
+    assert head.split() == heads.split()
+    bars = f"  █{'█':>{cells - 1}}" if cells else ""
+    assert first == f"{'TTFT, first turn':17}{''.join(figures)}{bars}"
+    assert ("in each row from its own min to its max" in " ".join(lines)) == bool(cells)
+
+
+def test_a_column_that_a_row_has_no_figure_for_is_left_empty() -> None:
+    (speed,) = [line for line in table(report(sample()), 60) if line.startswith("tokens/s")]
+    assert speed == f"{'tokens/s':17}{'50':>9}{'50':>9}"
 
 
 def test_without_tools_no_tool_is_spoken_of() -> None:

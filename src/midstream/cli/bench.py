@@ -31,7 +31,7 @@ from midstream.faces.bench.table import in_words, table, unanswered
 from midstream.faces.plain import json_line
 from midstream.secrets.names import address
 
-WIDTH = 100  # where there is no terminal to ask, nor COLUMNS
+WIDTH = 80  # where there is neither a terminal to ask nor COLUMNS
 EPILOG = """\b
 A request is one question with all that it takes to answer it: as a rule two
 turns, one that calls two tools (of half a second, and of none) and goes on

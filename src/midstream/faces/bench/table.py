@@ -16,20 +16,34 @@ LABEL, FIGURE = 17, 9  # columns
 LEVELS = "▁▂▃▄▅▆▇█"
 FEWEST_CELLS, MOST_CELLS = 6, 24  # of a distribution
 HEADS = ("min", "p50", "p95", "p99", "max")
+LEAVING = ("max", "min", "p99")  # where there is no room, in this order
 TABLE = LABEL + FIGURE * len(HEADS)
+NARROWEST = 40
+LEGEND = "bars: how many were where, in each row from its own min to its max"
 
 
 def table(report: Report, width: int) -> list[str]:
-    """The table in lines; they have at most `width` columns, unless that is fewer than it takes."""
-    whole = report.summary
-    lines = [heading(report, max(width, TABLE)), ""]
-    if whole.answered:
-        cells = min(MOST_CELLS, width - TABLE - 2)
-        lines.append(" " * LABEL + "".join(each.rjust(FIGURE) for each in HEADS))
-        lines += [*(row(each, cells).rstrip() for each in measures(report)), ""]
-    for words in closing(report):
-        lines += textwrap.wrap(words, max(width, TABLE), subsequent_indent="  ")
+    """The table in lines; they have at most `width` columns, or 40 if that is fewer.
+
+    Where it is narrow the bars go first, and then columns.
+    """
+    room = max(width, NARROWEST)
+    cells = min(MOST_CELLS, room - TABLE - 2)
+    lines, words = [heading(report, room), ""], closing(report)
+    if report.summary.answered:
+        heads = columns_in(room)
+        lines.append(" " * LABEL + "".join(each.rjust(FIGURE) for each in heads))
+        lines += [*(row(each, heads, cells).rstrip() for each in measures(report)), ""]
+        words += [LEGEND] if cells >= FEWEST_CELLS else []
+    for each in words:
+        lines += textwrap.wrap(each, room, subsequent_indent="  ")
     return lines
+
+
+def columns_in(room: int) -> tuple[str, ...]:
+    """The figures of a row for which there is room."""
+    gone = LEAVING[: max(0, len(HEADS) - (room - LABEL) // FIGURE)]
+    return tuple(each for each in HEADS if each not in gone)
 
 
 def heading(report: Report, room: int) -> str:
@@ -40,12 +54,12 @@ def heading(report: Report, room: int) -> str:
     return clipped(flat(report.model) + where, room - columns(how)) + how
 
 
-def row(measure: Measure, cells: int) -> str:
-    spread, shown = measure.spread, measure.shown
+def row(measure: Measure, heads: Sequence[str], cells: int) -> str:
+    spread = measure.spread
     if spread is None:
         return f"{measure.label.ljust(LABEL)}{'n/a'.rjust(FIGURE)}"
-    p95, p99 = (shown(spread.p95), shown(spread.p99)) if measure.tails else ("", "")
-    figures = (shown(spread.min), shown(spread.p50), p95, p99, shown(spread.max))
+    said = {each for each in heads if measure.tails or each not in ("p95", "p99")}
+    figures = (measure.shown(getattr(spread, each)) if each in said else "" for each in heads)
     bars = f"  {distribution(measure.values, cells)}" if cells >= FEWEST_CELLS else ""
     return f"{measure.label.ljust(LABEL)}{''.join(each.rjust(FIGURE) for each in figures)}{bars}"
 
