@@ -137,6 +137,7 @@ WRONG = [
     (["--run", "2"], "there is no run 2: the session has 1 run"),
     (["--run", "1", "--all"], "one of --run and --all"),
     (["--svg", "x.svg", "-o", "json"], "one of --svg and -o json"),
+    (["--svg", "run.pdf"], "what is drawn is an SVG: run.pdf should not end in .pdf"),
     (["--svg", "tools.py"], "tools.py is there already"),
     (["--svg", "no/such/folder.svg"], "cannot be written"),
 ]

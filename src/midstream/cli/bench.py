@@ -21,6 +21,7 @@ from midstream.cli.measuring import (
     keep_draft,
     look_up,
 )
+from midstream.cli.pictures import svg_file
 from midstream.cli.progress import Progress
 from midstream.cli.sessions import write_new
 from midstream.cli.statuses import BAD_CONFIGURATION, CANCELLED, FAILED, PIPE_CLOSED, not_let_in
@@ -65,7 +66,8 @@ wrong key or bad configuration, 130 stopped (with the figures so far)."""
 @click.option("--tools/--no-tools", default=True, show_default=True,
               help="With two tools, or without.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One object: the figures and every request.")
-@click.option("--svg", "file", metavar="FILE", help="Draw the figures into a new file, too.")
+@click.option("--svg", "file", metavar="FILE", callback=svg_file,
+              help="Draw the figures into a new file, too.")  # fmt: skip
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def command(

@@ -8,6 +8,7 @@ from datetime import datetime
 import click
 
 from midstream.cli.going_on import LISTED, the_one
+from midstream.cli.pictures import svg_file
 from midstream.cli.sessions import write_new
 from midstream.cli.statuses import PIPE_CLOSED
 from midstream.cli.writing import write_out
@@ -27,7 +28,8 @@ WIDTH = 100  # where there is no terminal to ask, nor COLUMNS
 @click.option("--run", "number", type=click.IntRange(1), metavar="N",
               help="The Nth run of the session.  [default: the last]")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="Every run, one below the other.")
-@click.option("--svg", "file", metavar="FILE", help="Draw it into a new file.")
+@click.option("--svg", "file", metavar="FILE", callback=svg_file,
+              help="Draw it into a new file.")  # fmt: skip
 @click.option("-o", "--output-format", type=click.Choice(["text", "json"]), default="text",
               show_default=True, help="json: one run a line.")  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
