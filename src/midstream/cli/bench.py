@@ -37,13 +37,13 @@ EPILOG = """\b
 A request is one question with all that it takes to answer it: as a rule two
 turns, one that calls two tools (of half a second, and of none) and goes on
 writing, and one with their results; with --no-tools, one turn. TTFT is the
-time to the first text, thinking or tool token. Connections are kept: the first
-request of each, one for each of --parallel, has connecting (name, TCP, TLS) in
-it. Tokens are the provider's count. Percentiles are by nearest rank,
+time to the first text, thinking or tool token. Connections are kept: the
+first request of each, one for each of --parallel, has connecting (name, TCP,
+TLS) in it. Tokens are the provider's count. Percentiles are by nearest rank,
 over the requests that were answered; failures and retries are counted apart.
 Without a key sim:bench is measured, which is a script. What costs money is
-told before, and asked for; of your own --prompt only the most that it can cost,
-since nobody knows how long its answers are.
+told before, and asked for; of your own --prompt only the most that it can
+cost, since nobody knows how long its answers are.
 Exit status: 0 some request was answered, 1 none was, 2 wrong usage, 4 no or
 wrong key or bad configuration, 130 stopped (with the figures so far)."""
 
