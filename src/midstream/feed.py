@@ -46,8 +46,9 @@ class Feed:
         force_setattr(event, "seq", self._seq)
         force_setattr(event, "t", self._clock() - self._began)
         self._history.append(event)
-        for reader in self._held():
-            reader.push(event)
+        for held in self._readers:
+            if reader := held():
+                reader.push(event)
 
     def close(self) -> None:
         """No more events: readers end once they have read what is left."""

@@ -125,7 +125,7 @@ class HttpConnection:
             async with self._open(question) as response:
                 await self._check(response)
                 with anyio.CancelScope() as scope:
-                    async with aclosing(response.aiter_raw()) as chunks:
+                    async with aclosing(chunks_of(response)) as chunks:
                         reply = Reply(chunks, self._provider.decoder(), self._patience, scope)
                         yield reply
                         await reply.finish()
@@ -206,6 +206,11 @@ class HttpConnection:
                     if len(body) > LONGEST_ERROR_BODY:
                         break
         return bytes(body)
+
+
+def chunks_of(response: httpx2.Response) -> AsyncGenerator[bytes]:
+    """Its body as it comes. Ours is read directly: two layers of httpx2's take 2 µs a read."""
+    return response.extensions.get("midstream_body") or response.aiter_raw()
 
 
 class ErrorBody(msgspec.Struct):

@@ -128,7 +128,7 @@ class Http1Connection(asyncio.Protocol):
     def _look(self, patience: float) -> None:
         """Give up if the time has come. One timer that looks again is cheaper than one a read."""
         self._watch = None
-        if self._waiter is None:
+        if self._waiter is None or self._waiter.done():  # done: a byte has come just now
             return
         unsent, self._unsent = self._unsent, self._transport.get_write_buffer_size()
         if self._unsent < unsent:  # the server takes the request, slowly as that may be
@@ -157,7 +157,7 @@ class Http1Connection(asyncio.Protocol):
         if self._decoder is None:
             self.abort()  # nobody asked: it would be taken for the next answer
             return
-        self._heard, self.answered = self._loop.time(), True
+        self.answered = True
         try:
             part = self._decoder.feed(data)
         except ProtocolError as error:

@@ -75,11 +75,10 @@ class Http1Transport(httpx2.AsyncBaseTransport):
         except BaseException:  # also when cancelled: nothing is left open
             connection.abort()
             raise
+        body = ResponseBody(self, origin_of(request.url), connection)
+        extensions = {"http_version": b"HTTP/" + answer.version, "midstream_body": body}
         return httpx2.Response(
-            answer.status,
-            headers=answer.fields,
-            stream=ResponseBody(self, origin_of(request.url), connection),
-            extensions={"http_version": b"HTTP/" + answer.version},
+            answer.status, headers=answer.fields, stream=body, extensions=extensions
         )
 
     async def aclose(self) -> None:

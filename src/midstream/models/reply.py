@@ -93,7 +93,9 @@ class Reply(AsyncIterator[Batch]):
 
     async def _read(self) -> bytes:
         try:
-            chunk = await anext(self._chunks, b"")
+            chunk = await self._chunks.__anext__()
+        except StopAsyncIteration:
+            return b""
         except httpx2.HTTPError as error:
             raise named(error) from error
         self._size += len(chunk)

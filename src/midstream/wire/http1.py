@@ -63,7 +63,7 @@ class ResponseDecoder:
         self.reusable = True
         self._bodiless = method == "HEAD"
         self._state = Body.HEAD
-        self._held = bytearray()  # of a line that is not whole yet
+        self._held: bytearray = bytearray()  # of a line that is not whole yet
         self._seen = 0  # bytes of it in which there is no empty line
         self._heads = 0  # bytes of heads and trailers so far
         self._left = 0  # bytes that the body or the chunk still has
@@ -193,6 +193,9 @@ class ResponseDecoder:
                 self._left -= len(part)
                 if self._left:
                     break
+                if at + 2 == len(data) and data.endswith(b"\r\n") and self._size is NEXT_SIZE:
+                    self._size = FIRST_SIZE  # as most servers write: a chunk whole, nothing to hold
+                    break
             found = self._size.match(data, at)
             if not found:
                 self._hold_size(data[at:])
@@ -209,9 +212,6 @@ class ResponseDecoder:
     def _hold_size(self, begun: bytes) -> None:
         """Keep a chunk's first line until all of it is there."""
         line = begun
-        if begun == b"\r\n" and self._size is NEXT_SIZE:
-            self._size = FIRST_SIZE  # as most servers write: a chunk whole, and nothing to hold
-            return
         if self._size is NEXT_SIZE:
             if not b"\r\n".startswith(begun[:2]):
                 raise ProtocolError(f"a chunk is longer than it said: {begun[:20]!r}")

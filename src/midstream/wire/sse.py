@@ -63,16 +63,18 @@ class SseDecoder:
         """
         chunk = self._with_lf(chunk)
         at = 0
-        if self._begun:
+        if begun := self._begun:
             end = chunk.find(b"\n\n")
             at = end + 2 if end >= 0 else len(chunk)
             yield from self._by_line(chunk[:at])
-        if not self._begun and len(chunk) <= self._max_record:
+            begun = self._begun
+        if not begun and len(chunk) <= self._max_record:
             while found := USUAL.match(chunk, at):
                 name, data = found.groups()
                 at = found.end()
                 yield SseRecord(data, name or b"message", self._id)
-        yield from self._by_line(chunk[at:])
+        if at < len(chunk):
+            yield from self._by_line(chunk[at:])
 
     @property
     def _begun(self) -> bool:
