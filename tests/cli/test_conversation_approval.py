@@ -120,7 +120,7 @@ def test_a_question_goes_away_with_its_call(tmp_path: Path, simulator: Start) ->
     with talk(tmp_path, sim) as tmux:
         tmux.say("Pay.")
         tmux.wait_for("y yes")
-        tmux.wait_for(lambda screen: "? pay" not in screen and "×" in screen)  # it is cut
+        tmux.wait_for(lambda screen: "? pay" not in screen and "↻" in screen)  # it is cut
         tmux.wait_for("y yes")  # in the next attempt
         tmux.press("Escape")
         tmux.wait_for("■ stopped")
