@@ -160,15 +160,18 @@ class TurnEnded(Event, frozen=True):
 
 # -- what the model streams --------------------------------------------------------------------
 
+# `gc=False`: there are many of these, and a feed holds the latest of them. The garbage collector
+# does not count them, and each is 16 bytes smaller.
 
-class TextDelta(Event, frozen=True):
+
+class TextDelta(Event, frozen=True, gc=False):
     """A fragment of visible text. Fragments of one `index` join with no separator."""
 
     index: int
     text: str
 
 
-class ThinkingDelta(Event, frozen=True):
+class ThinkingDelta(Event, frozen=True, gc=False):
     index: int
     text: str
 
@@ -179,7 +182,7 @@ class ToolCallStarted(Event, frozen=True):
     name: str
 
 
-class ToolInputDelta(Event, frozen=True):
+class ToolInputDelta(Event, frozen=True, gc=False):
     """A fragment of a call's arguments: not JSON until the call is ready."""
 
     id: str

@@ -16,15 +16,15 @@ from midstream.wire.json import NotJson, is_object, read, read_object
 from midstream.wire.sse import SseRecord
 
 
-class TextPart(Struct, tag="text_delta"):
+class TextPart(Struct, tag="text_delta", gc=False):
     text: str
 
 
-class InputPart(Struct, tag="input_json_delta"):
+class InputPart(Struct, tag="input_json_delta", gc=False):
     partial_json: str
 
 
-class ThinkingPart(Struct, tag="thinking_delta"):
+class ThinkingPart(Struct, tag="thinking_delta", gc=False):
     thinking: str
 
 
@@ -44,7 +44,7 @@ class CompactionPart(Struct, tag="compaction_delta"):
 Part = TextPart | InputPart | ThinkingPart | SignaturePart | CitationPart | CompactionPart
 
 
-class BlockDelta(Struct, tag="content_block_delta"):
+class BlockDelta(Struct, tag="content_block_delta", gc=False):
     index: int
     delta: Part
 

@@ -23,12 +23,12 @@ from midstream.wire.sse import SseRecord
 Json = dict[str, Any]
 
 
-class Function(Struct):
+class Function(Struct, gc=False):
     name: str | None = None
     arguments: str | Json | None = None
 
 
-class Fragment(Struct):
+class Fragment(Struct, gc=False):
     """A piece of a tool call; whose it is may be said by its id, its index, or its place alone."""
 
     index: int | None = None
@@ -37,7 +37,7 @@ class Fragment(Struct):
     extra_content: Json | None = None
 
 
-class Delta(Struct):
+class Delta(Struct, gc=False):
     content: str | list[Json] | None = None
     refusal: str | None = None
     tool_calls: list[Fragment] | None = None
@@ -77,7 +77,7 @@ class Counts(Struct):
     cached_tokens: Number = None  # Moonshot
 
 
-class Choice(Struct):
+class Choice(Struct, gc=False):
     index: int | None = 0
     delta: Delta | None = None
     finish_reason: str | None = None
@@ -88,7 +88,7 @@ class Extra(Struct):
     usage: Counts | None = None
 
 
-class Chunk(Struct):
+class Chunk(Struct, gc=False):
     model: str | None = None
     choices: list[Choice] | None = None
     usage: Counts | None = None

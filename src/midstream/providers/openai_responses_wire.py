@@ -81,7 +81,7 @@ class ItemDone(Struct, tag="response.output_item.done"):
     output_index: int | None = None
 
 
-class TextPart(Struct, tag="response.output_text.delta"):
+class TextPart(Struct, tag="response.output_text.delta", gc=False):
     delta: str
     output_index: int | None = None
     content_index: int | None = 0
@@ -102,21 +102,21 @@ class Annotation(Struct, tag="response.output_text.annotation.added"):
     item_id: Any = None
 
 
-class SummaryPart(Struct, tag="response.reasoning_summary_text.delta"):
+class SummaryPart(Struct, tag="response.reasoning_summary_text.delta", gc=False):
     delta: str
     output_index: int | None = None
     summary_index: int | None = 0
     item_id: Any = None
 
 
-class ReasoningPart(Struct, tag="response.reasoning_text.delta"):
+class ReasoningPart(Struct, tag="response.reasoning_text.delta", gc=False):
     delta: str
     output_index: int | None = None
     content_index: int | None = 0
     item_id: Any = None
 
 
-class ArgumentsPart(Struct, tag="response.function_call_arguments.delta"):
+class ArgumentsPart(Struct, tag="response.function_call_arguments.delta", gc=False):
     delta: str
     output_index: int | None = None
     item_id: Any = None

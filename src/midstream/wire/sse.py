@@ -17,7 +17,7 @@ BOM = b"\xef\xbb\xbf"
 USUAL = re.compile(rb"(?:event: (.*)\n)?data: (.*)\n\n")
 
 
-class SseRecord(Struct, frozen=True):
+class SseRecord(Struct, frozen=True, gc=False):
     """One dispatched record. `event` is "message" when the server named none."""
 
     data: bytes
