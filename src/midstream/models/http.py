@@ -146,15 +146,11 @@ class HttpConnection:
             extensions={"timeout": self._client.timeout.as_dict()},
         )
         response = None
-        base_url = str(self._client.base_url)
-        where = f" to {address(base_url)}"
-        if proxy := proxy_for(base_url):
-            where += f" through {address(proxy)}"
         with anyio.move_on_after(self._patience.event_timeout):
             try:
                 response = await self._client.send(sent, stream=True)
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                raise named(error, where) from error
+                raise named(error, self._where()) from error
         if response is None:
             raise StreamStalled(f"no answer within {self._patience.event_timeout:g} s")
         try:
@@ -163,8 +159,14 @@ class HttpConnection:
             with anyio.CancelScope(shield=True):
                 await response.aclose()
 
+    def _where(self) -> str:
+        """Whom it asks, in words for an error."""
+        base_url = str(self._client.base_url)
+        proxy = proxy_for(base_url)
+        return f" to {address(base_url)}{f' through {address(proxy)}' if proxy else ''}"
+
     def _url(self, path: str) -> httpx2.URL:
-        """Where it is; to put that together for each request would take 50 µs."""
+        """Where it is; httpx2's own way, which makes it anew each time, takes 32 µs more."""
         if path not in self._urls:
             self._urls[path] = self._client.build_request("POST", path).url
         return self._urls[path]
@@ -209,7 +211,7 @@ class HttpConnection:
 
 
 def chunks_of(response: httpx2.Response) -> AsyncGenerator[bytes]:
-    """Its body as it comes. Ours is read directly: two layers of httpx2's take 2 µs a read."""
+    """Its body as it comes. Ours is read directly: two layers of httpx2's took 3 % of a read."""
     return response.extensions.get("midstream_body") or response.aiter_raw()
 
 
