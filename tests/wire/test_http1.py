@@ -159,6 +159,29 @@ def test_a_chunk_that_is_longer_than_it_said_is_refused_at_once(rest: bytes) -> 
     assert read(CHUNKED + b"1\r\nx" + rest) is None
 
 
+@pytest.mark.parametrize(
+    ("parts", "body"),
+    [
+        pytest.param([b"2\r\nhi\r\n", b"3\r\nabc\r\n"], b"hiabc", id="behind a whole one"),
+        pytest.param([b"d\r\nhello", b"3\r\nabc\r\n"], b"hello3\r\nabc\r\n", id="within another"),
+        pytest.param([b"1", b"3\r\nabc\r\n"], b"abc\r\n", id="behind half a size"),
+        pytest.param([b"2\r\nhi", b"3\r\nabc\r\n"], None, id="where a line end is due"),
+        pytest.param([b"2\r\nhi\r", b"\n3\r\nabc\r\n"], b"hiabc", id="behind half a line end"),
+    ],
+)
+def test_what_looks_like_a_chunk_is_one_only_where_one_begins(
+    parts: list[bytes], body: bytes | None
+) -> None:
+    decoder = ResponseDecoder()
+    decoder.feed(CHUNKED)
+    if body is None:
+        with pytest.raises(ProtocolError):
+            b"".join(map(decoder.feed, parts))
+    else:
+        assert b"".join(map(decoder.feed, parts)) == body
+        assert not decoder.ended
+
+
 @pytest.mark.parametrize("data", BOTH)
 def test_every_cut_gives_the_same(data: bytes) -> None:
     whole = read(data)

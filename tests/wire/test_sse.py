@@ -270,6 +270,19 @@ def test_records_before_the_one_that_is_too_large_are_handed_out() -> None:
     assert seen == [b"a"]
 
 
+def test_the_limit_is_the_same_for_a_record_that_comes_alone() -> None:
+    assert len(decode(b"data: 1\n\n", b"data: 12345\n\n", max_record=11)) == 2
+    with pytest.raises(ProtocolError):
+        decode(b"data: 1\n\n", b"data: 12345\n\n", max_record=10)
+
+
+def test_a_cr_ends_a_line_of_a_record_that_comes_alone() -> None:
+    assert [each.data for each in decode(b"data: 1\n\n", b"data: 2\rdata: 3\n\n")] == [
+        b"1",
+        b"2\n3",
+    ]
+
+
 def test_the_limit_is_for_each_record_not_for_the_stream() -> None:
     assert len(decode(b"data: 12345\n\n" * 1000, max_record=11)) == 1000
     assert len(decode(*[b"data: 12345\n", b"\n"] * 1000, max_record=12)) == 1000

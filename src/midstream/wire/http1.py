@@ -58,8 +58,12 @@ class ResponseDecoder:
         reusable: whether the connection may carry another request after this one.
     """
 
+    __slots__ = ("_bodiless", "_heads", "_held", "_left", "_seen", "_size", "_state", "ended",
+                 "head", "reusable")  # fmt: skip
+
     def __init__(self, method: str = "POST") -> None:
         self.head: Head | None = None
+        self.ended = False
         self.reusable = True
         self._bodiless = method == "HEAD"
         self._state = Body.HEAD
@@ -68,10 +72,6 @@ class ResponseDecoder:
         self._heads = 0  # bytes of heads and trailers so far
         self._left = 0  # bytes that the body or the chunk still has
         self._size = FIRST_SIZE
-
-    @property
-    def ended(self) -> bool:
-        return self._state is Body.ENDED
 
     def feed(self, data: bytes) -> bytes:
         """Return what `data` adds to the body.
@@ -83,7 +83,7 @@ class ResponseDecoder:
             data = self._read_head(data)
         match self._state:
             case Body.CHUNKED:
-                return self._chunks(data)
+                return self._one_chunk(data) or self._chunks(data)
             case Body.SIZED:
                 return self._sized(data)
             case Body.UNTIL_CLOSED:
@@ -104,11 +104,14 @@ class ResponseDecoder:
         """
         self.reusable = False
         if self._state is Body.UNTIL_CLOSED:
-            self._state = Body.ENDED
-        if self._state is not Body.ENDED:
+            self._finish()
+        if not self.ended:
             begun = self.head or self._held
             where = f"in the middle of {self._state.value}" if begun else "without an answer"
             raise ProtocolError(f"the server closed the connection {where}")
+
+    def _finish(self) -> None:
+        self._state, self.ended = Body.ENDED, True
 
     # -- the head ------------------------------------------------------------------------------
 
@@ -160,12 +163,13 @@ class ResponseDecoder:
             and not (codings and lengths)
         )
         if self._bodiless or head.status in (204, 304):
-            self._state = Body.ENDED
+            self._finish()
         elif codings:
             self._state = Body.CHUNKED
         elif lengths:
-            self._left = int(lengths.pop())
-            self._state = Body.SIZED if self._left else Body.ENDED
+            self._state, self._left = Body.SIZED, int(lengths.pop())
+            if not self._left:
+                self._finish()
         else:
             self._state, self.reusable = Body.UNTIL_CLOSED, False
 
@@ -175,9 +179,17 @@ class ResponseDecoder:
         taken = data[: self._left]
         self._left -= len(taken)
         if not self._left:
-            self._state = Body.ENDED
+            self._finish()
             self.reusable = self.reusable and len(taken) == len(data)
         return taken
+
+    def _one_chunk(self, data: bytes) -> bytes:
+        """A chunk that came whole and alone, as most servers write; with no loop it costs half."""
+        if self._held or self._size is NEXT_SIZE:  # within a chunk, or a line
+            return b""
+        found = FIRST_SIZE.match(data)
+        whole = found and found.end() + int(found[1], 16) + 2 == len(data)
+        return data[found.end() : -2] if found and whole and data.endswith(b"\r\n") else b""
 
     def _chunks(self, data: bytes) -> bytes:
         if self._held:
@@ -225,7 +237,7 @@ class ResponseDecoder:
         if block is None:
             return
         framing_of(fields_of(block[1:]))
-        self._state = Body.ENDED
+        self._finish()
         self.reusable = self.reusable and not self._held
         self._held.clear()
 

@@ -6,7 +6,7 @@ real servers forget the last blank line.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -49,18 +49,28 @@ class SseDecoder:
         self._line: list[bytes] = []  # the pieces of the line that is still open
         self._line_size = 0
         self._at_start = True
+        self._begun = True  # whether the next byte is not the first of a record's first line
         self._after_cr = False
         self._data: list[bytes] = []
         self._data_size = 0
         self._event = b""
         self._id = ""
 
-    def feed(self, chunk: bytes) -> Iterator[SseRecord]:
-        """Yield the records that `chunk` completes; the iterator must be read to its end.
+    def feed(self, chunk: bytes) -> Iterable[SseRecord]:
+        """The records that `chunk` completes; they must be read to the end.
 
         Raises:
             ProtocolError: a record grew past `max_record`.
         """
+        # One record and nothing else, as most servers write: the generator takes 5,000 instructions
+        # more, of 93,000 that an event takes from the socket to its reader.
+        usual = None if self._begun or chunk.find(b"\r") >= 0 else USUAL.fullmatch(chunk)
+        if not usual or len(chunk) > self._max_record:
+            return self._records(chunk)
+        name, data = usual.groups()
+        return (SseRecord(data, name or b"message", self._id),)
+
+    def _records(self, chunk: bytes) -> Iterator[SseRecord]:
         chunk = self._with_lf(chunk)
         at = 0
         if begun := self._begun:
@@ -76,12 +86,6 @@ class SseDecoder:
         if at < len(chunk):
             yield from self._by_line(chunk[at:])
 
-    @property
-    def _begun(self) -> bool:
-        """Whether the next byte is not the first of a record's first line."""
-        open_record = self._line or self._data or self._event
-        return bool(open_record) or self._at_start
-
     def _by_line(self, chunk: bytes) -> Iterator[SseRecord]:
         for line in self._lines(chunk) if chunk else ():
             if line:
@@ -89,6 +93,7 @@ class SseDecoder:
                 self._field(line)
             elif record := self._dispatch():
                 yield record
+        self._begun = bool(self._line or self._data or self._event) or self._at_start
         self._check_size(self._line_size)
 
     def rest(self) -> SseRecord | None:
