@@ -245,6 +245,7 @@ def test_what_a_session_costs_and_what_the_model_may_do(tmp_path: Path, simulato
         command(tmux, "/cost", "tokens written      0")
         tmux.say("First?")
         tmux.wait_for("One.")
+        tmux.wait_for("TTFT")  # the turn is whole
         screen = command(tmux, "/cost", "turns               1")
         assert re.search(r"cost                \$0\.0\d+", screen)
         screen = command(tmux, "/tools", "deny run_command")
