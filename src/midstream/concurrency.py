@@ -1,7 +1,7 @@
 """The one place where tasks are grouped, and where plain functions run beside the event loop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
 from threading import Thread
@@ -58,6 +58,12 @@ def asyncio_loop() -> asyncio.AbstractEventLoop | None:
     return native if isinstance(native, asyncio.AbstractEventLoop) else None
 
 
+def clock() -> Callable[[], float]:
+    """anyio's time, to be asked for also where no task runs: in a callback of the event loop."""
+    loop = asyncio_loop()
+    return loop.time if loop else anyio.current_time
+
+
 class Bell:
     """Wakes the tasks that wait for it now.
 
@@ -65,34 +71,32 @@ class Bell:
     anyio's Event 38.
     """
 
+    __slots__ = ("_event", "_known", "_loop", "_waiting")
+
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._known = False
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: tuple[asyncio.Future[None], ...] = ()
         self._event: anyio.Event | None = None
 
-    async def wait(self) -> None:
+    def wait(self) -> Awaitable[object]:
+        """What to await: a bare future where it can be, which takes no coroutine around it."""
         if not self._known:
             self._loop, self._known = asyncio_loop(), True
-        if self._loop:
-            waiter = self._loop.create_future()
-            self._waiting.append(waiter)
-            try:
-                await waiter
-            except BaseException:
-                if waiter in self._waiting:  # else who polls leaves one behind each time
-                    self._waiting.remove(waiter)
-                raise
-        else:
+        if not self._loop:
             self._event = self._event or anyio.Event()
-            await self._event.wait()
+            return self._event.wait()
+        waiter = self._loop.create_future()
+        others = self._waiting and tuple(each for each in self._waiting if not each.done())
+        self._waiting = (*others, waiter)  # who polls leaves one behind each time
+        return waiter
 
     def ring(self) -> None:
         if self._waiting:
             for each in self._waiting:
                 if not each.done():
                     each.set_result(None)
-            self._waiting = []
+            self._waiting = ()
         if self._event:
             self._event.set()
             self._event = None

@@ -23,6 +23,8 @@ class Feed:
         history: how many of the latest events are held for readers who come later.
     """
 
+    __slots__ = ("__weakref__", "_began", "_clock", "_history", "_readers", "_seq", "closed", "run")
+
     def __init__(
         self, run: str, clock: Callable[[], float] = time.monotonic, history: int = 1024
     ) -> None:
@@ -33,7 +35,7 @@ class Feed:
         self._seq = 0
         self._history: deque[RunEvent] = deque(maxlen=history)
         # Weak, so that a reader that was dropped without a word does not collect events for ever.
-        self._readers: list[ref[FeedReader]] = []
+        self._readers: tuple[ref[FeedReader], ...] = ()
 
     def emit(self, event: RunEvent) -> None:
         """Tell an event to every reader. Never waits.
@@ -69,11 +71,11 @@ class Feed:
         for event in self._history:
             if event.seq > after:
                 reader.push(event)
-        self._readers = [ref(each) for each in (*self._held(), reader)]
+        self._readers = (*map(ref, self._held()), ref(reader))
         return reader
 
     def forget(self, reader: "FeedReader") -> None:
-        self._readers = [ref(each) for each in self._held() if each is not reader]
+        self._readers = tuple(ref(each) for each in self._held() if each is not reader)
 
     def _held(self) -> "list[FeedReader]":
         return [reader for held in self._readers if (reader := held())]
@@ -86,6 +88,8 @@ class FeedReader(AsyncIterator["RunEvent"]):
     event stands between them: so a reader that has fallen behind holds one delta for each open
     block between two other events, loses no text, and still reads in the order of the numbers.
     """
+
+    __slots__ = ("__weakref__", "_closed", "_feed", "_pending", "news")
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed

@@ -267,7 +267,7 @@ def test_the_model_and_the_last_count_and_the_last_stop_reason_are_known() -> No
 
 def test_a_turn_that_has_not_begun_knows_nothing() -> None:
     turn = Turn()
-    assert (turn.state, turn.stop, turn.begun) == (State.WAITING, StopReason.UNKNOWN, [])
+    assert (turn.state, turn.stop) == (State.WAITING, StopReason.UNKNOWN)
     assert (turn.model, turn.stop_word, turn.stop_detail, turn.usage) == ("", "", "", Usage())
     assert turn.settled().blocks == ()
 
@@ -285,9 +285,12 @@ BEGINS = [
 
 
 @pytest.mark.parametrize(("events", "begun"), BEGINS)
-def test_a_turn_knows_what_has_begun(events: Events, begun: list[Kind]) -> None:
-    turn, _ = play([START, *events])
-    assert turn.begun == begun
+def test_a_turn_tells_what_begins(events: Events, begun: list[Kind]) -> None:
+    told: list[Kind] = []
+    turn = Turn(begins=told.append)
+    for event in [START, *events]:
+        turn.feed(event)
+    assert told == begun
 
 
 # -- whole or not ------------------------------------------------------------------------------

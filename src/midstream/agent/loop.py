@@ -45,7 +45,7 @@ from midstream.events import (
 from midstream.feed import Feed
 from midstream.journal.session import Session
 from midstream.messages import Parts, StopReason, words_of
-from midstream.models.model import Connection
+from midstream.models.model import Batch, Connection, take_all
 from midstream.tools.approvals import Approvals
 from midstream.tools.call import Bench
 from midstream.tools.calls import ToolCalls
@@ -213,23 +213,24 @@ class Loop:
         return None
 
     async def _attempt(self, connection: Connection, attempt: int) -> None:
-        clock, turn = self._clock, self._turn = Clock(), Turn(self._plan.max_arguments)
+        clock = self._clock = Clock()
+        turn = self._turn = Turn(self._plan.max_arguments, clock.begins)
         request = replace(self._plan.request, messages=self._session.conversation)
         self._keeper.began(attempt, turn, self._plan.model.name)
         self._feed.emit(TurnStarted(self._keeper.number, attempt))
         know_prices(self._plan.model, self._tasks)
         async with connection.ask(request) as batches:
-            async for batch in batches:
-                for event in batch:
-                    sealed = turn.feed(event)
-                    if isinstance(event, Event):
-                        self._feed.emit(event)
-                    if sealed:
-                        self._start(sealed)
-                if len(turn.begun) > len(clock.parts):
-                    clock.note(turn.begun)
+            await take_all(batches, self._take)
             clock.stop()
         turn.check_whole()
+
+    def _take(self, batch: Batch) -> None:
+        for event in batch:
+            sealed = self._turn.feed(event)
+            if isinstance(event, Event):
+                self._feed.emit(event)
+            if sealed:
+                self._start(sealed)
 
     def _start(self, sealed: Sequence[SealedCall]) -> None:
         self._keeper.wrote()  # that they were asked for comes before that they began

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import anyio
 from anyio.abc import TaskGroup
 from msgspec import Struct
 
 from midstream.agent.plan import Plan
-from midstream.concurrency import in_thread
+from midstream.concurrency import clock, in_thread
 from midstream.errors import (
     ConfigurationError,
     MidstreamError,
@@ -55,19 +54,19 @@ class Clock:
     """
 
     def __init__(self, streamed: float | None = None) -> None:
-        self.began = anyio.current_time()
+        self._now = clock()
+        self.began = self._now()
         self.streamed = streamed
         self.parts: list[Part] = []
 
-    def note(self, kinds: Sequence[Kind]) -> None:
-        """Note the blocks that have begun since the last time; `kinds` are those of all."""
-        now_s = anyio.current_time() - self.began
-        self.parts += [Part(PARTS[kind], now_s) for kind in kinds[len(self.parts) :]]
+    def begins(self, kind: Kind) -> None:
+        """A block of the answer begins."""
+        self.parts.append(Part(PARTS[kind], self._now() - self.began))
 
     def stop(self) -> None:
         """The stream has ended, or is left."""
         if self.streamed is None:
-            self.streamed = anyio.current_time() - self.began
+            self.streamed = self._now() - self.began
 
     def figures(self, usage: Usage, cost_usd: float | None, calls: ToolCalls) -> Figures:
         ttft = self.parts[0].began_s if self.parts else None

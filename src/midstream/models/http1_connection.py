@@ -6,7 +6,7 @@ there is no task, no lock and no timer for each read here.
 
 import asyncio
 import time
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from typing import cast
 
 import httpx2
@@ -24,7 +24,16 @@ class Http1Connection(asyncio.Protocol):
 
     Errors are httpx2's: ReadTimeout, ReadError, RemoteProtocolError. What earlier reads of the
     socket brought is read first.
+
+    Attributes:
+        push: takes a part of the body in the callback that has read it, if the task waits for one,
+            and returns whether to wake that task; `read` then returns no bytes. To wake it for each
+            takes 18,000 of 114,000 instructions.
     """
+
+    __slots__ = ("_decoder", "_heard", "_loop", "_parts", "_patience", "_released", "_stuck",
+                 "_transport", "_trouble", "_unread", "_unsent", "_waiter", "_watch", "answered",
+                 "closed", "push")  # fmt: skip
 
     def __init__(self) -> None:
         self.closed = False
@@ -39,6 +48,7 @@ class Http1Connection(asyncio.Protocol):
         self._stuck = False  # the socket takes no more for now
         self._unsent = 0  # bytes, when that was looked at last
         self._waiter: asyncio.Future[None] | None = None
+        self.push: Callable[[bytes], bool] | None = None
         self._patience: float | None = None
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -70,12 +80,12 @@ class Http1Connection(asyncio.Protocol):
             await self._change()
         return decoder.head
 
-    async def read(self) -> bytes:
-        """What has come of the body since the last time; nothing at its end."""
+    async def read(self) -> bytes | None:
+        """What has come of the body since the last time; None at its end."""
         assert self._decoder is not None
         while not self._parts:
             if self._decoder.ended:
-                return b""
+                return None
             if self._trouble:
                 raise self._trouble
             await self._change()
@@ -87,7 +97,7 @@ class Http1Connection(asyncio.Protocol):
 
     def release(self) -> bool:
         """Be done with the request. Returns whether the connection can take another one."""
-        decoder, self._decoder = self._decoder, None
+        decoder, self._decoder, self.push = self._decoder, None, None
         self._rest()
         whole = decoder is not None and decoder.ended and decoder.reusable
         if not whole or self._parts or self._trouble or self._transport.get_write_buffer_size():
@@ -117,7 +127,7 @@ class Http1Connection(asyncio.Protocol):
     async def _change(self) -> None:
         """Wait until something has happened, or nothing for too long."""
         self._waiter = self._loop.create_future()
-        self._heard = self._loop.time()
+        self._heard = time.monotonic()
         if self._watch is None and self._patience is not None:
             self._watch = self._loop.call_later(self._patience, self._look, self._patience)
         try:
@@ -132,8 +142,8 @@ class Http1Connection(asyncio.Protocol):
             return
         unsent, self._unsent = self._unsent, self._transport.get_write_buffer_size()
         if self._unsent < unsent:  # the server takes the request, slowly as that may be
-            self._heard = self._loop.time()
-        left = self._heard + patience - self._loop.time()
+            self._heard = time.monotonic()
+        left = self._heard + patience - time.monotonic()
         if left <= 0:
             self._fail(httpx2.ReadTimeout(f"no byte for {patience:g} s"))
         else:
@@ -164,6 +174,11 @@ class Http1Connection(asyncio.Protocol):
             self._fail(httpx2.RemoteProtocolError(str(error)))
             return
         if part:
+            if self.push and self._waiter and not self._waiter.done():
+                self._heard = time.monotonic()
+                if not (self.push(part) or self._decoder.ended):
+                    return
+                part = b""
             self._parts.append(part)
             unread, self._unread = self._unread, self._unread + len(part)
             if unread <= MOST_UNREAD < self._unread:

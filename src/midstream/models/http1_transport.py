@@ -7,7 +7,7 @@ it is still who speaks HTTP/2, through proxies, and on trio.
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from ipaddress import ip_address
 from typing import Any
 
@@ -142,8 +142,13 @@ class ResponseBody(httpx2.AsyncByteStream, AsyncIterator[bytes]):
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
+    def push_to(self, push: Callable[[bytes], bool]) -> None:
+        """Have parts taken as they are read; see `Http1Connection`."""
+        assert self._connection is not None
+        self._connection.push = push
+
     async def __anext__(self) -> bytes:
-        if self._connection and (part := await self._connection.read()):
+        if self._connection and (part := await self._connection.read()) is not None:
             return part
         raise StopAsyncIteration
 

@@ -1,6 +1,6 @@
 """What a model is to the loop: something that can be asked, and streams its answer."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
@@ -12,6 +12,31 @@ from midstream.stream import StreamEvent
 
 # The events that arrived together. An answer is a sequence of these.
 Batch = Sequence[StreamEvent]
+Take = Callable[[Batch], None]
+
+
+class EagerBatches(AsyncIterator[Batch]):
+    """Batches that need not all be waited for: to wake a task for each costs as much as to read it.
+
+    Attributes:
+        take: is called with a batch of nothing but fragments as soon as that is read, in a callback
+            of the event loop, while the task that iterates goes on waiting. All other batches are
+            iterated, so that what they begin has that task's context. What `take` raises is
+            raised there as well.
+    """
+
+    __slots__ = ("take",)
+
+    def __init__(self) -> None:
+        self.take: Take | None = None
+
+
+async def take_all(batches: AsyncIterator[Batch], take: Take) -> None:
+    """Have `take` called with every batch, in their order."""
+    if isinstance(batches, EagerBatches):
+        batches.take = take
+    async for batch in batches:
+        take(batch)
 
 
 class Connection(Protocol):

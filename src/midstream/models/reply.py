@@ -2,13 +2,15 @@
 
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from itertools import groupby
+from math import inf
 from typing import Any
 
 import anyio
 import httpx2
 
+from midstream.concurrency import clock
 from midstream.errors import (
     ConfigurationError,
     MidstreamError,
@@ -17,7 +19,8 @@ from midstream.errors import (
     StreamStalled,
 )
 from midstream.events import Delta, TextDelta, ThinkingDelta, ToolInputDelta
-from midstream.models.model import Batch, Patience
+from midstream.feed import DELTAS
+from midstream.models.model import Batch, EagerBatches, Patience
 from midstream.providers.provider import Decoder
 from midstream.stream import ResponseEnded, StreamEvent
 from midstream.wire.sse import SseDecoder
@@ -35,12 +38,15 @@ TLS_HINTS = {
 }
 
 
-class Reply(AsyncIterator[Batch]):
+class Reply(EagerBatches):
     """A response's events, in the batches in which they arrived.
 
     Args:
         scope: around all that is read; its deadline moves on with the events.
     """
+
+    __slots__ = ("_chunks", "_decoder", "_due", "_ended", "_now", "_patience", "_ready",
+                 "_records", "_scope", "_size", "_trouble")  # fmt: skip
 
     def __init__(
         self,
@@ -49,37 +55,60 @@ class Reply(AsyncIterator[Batch]):
         patience: Patience,
         scope: anyio.CancelScope,
     ) -> None:
+        super().__init__()
         self._chunks = chunks
         self._records = SseDecoder(patience.max_record)
         self._decoder = decoder
         self._patience = patience
         self._scope = scope
         self._size = 0
+        self._ready: list[StreamEvent] = []
         self._ended = False
-        self._trouble: MidstreamError | None = None
-        self._move(time.monotonic())
+        self._trouble: Exception | None = None
+        self._now = clock()
+        self._due = -inf
+        self._move()
+        if push_to := getattr(chunks, "push_to", None):
+            push_to(self.feed)
 
     async def __anext__(self) -> Batch:
-        while not self._ended:
+        while not (self._ready or self._ended or self._trouble):
+            await self._read()
+        if self._ready:
             # Trouble waits until what came before it has been handed out, so that how the network
             # cut the stream makes no difference.
-            if self._trouble:
-                raise self._trouble
-            chunk = await self._read()
-            self._ended = not chunk
-            if events := self._decode(chunk):
-                now = time.monotonic()
-                if now - self._moved_at > self._patience.event_timeout * LATE:
-                    self._move(now)
-                return joined(events)
-        if self._trouble:
-            raise self._trouble
-        raise StopAsyncIteration
+            self._move()
+            ready, self._ready = self._ready, []
+            return joined(ready)
+        raise self._trouble or StopAsyncIteration
 
-    def _move(self, now: float) -> None:
+    def feed(self, part: bytes) -> bool:
+        """Decode a part in the call that has read it, while `__anext__` waits for the next one.
+
+        Returns:
+            Whether it must go on: there is something that `take` has not been told.
+        """
+        try:
+            self._decode(part)
+            if not self._ready:
+                return self._trouble is not None
+            ready = self._ready = joined(self._ready)
+            if not self.take or self._trouble or len(ready) > 1 or type(ready[0]) not in DELTAS:
+                return True
+            self._ready = []
+            self.take(ready)
+        except Exception as error:  # it belongs to the task that reads, not to the event loop
+            self._trouble = error
+            return True
+        self._move()
+        return False
+
+    def _move(self) -> None:
         """Move the deadline. Each time costs a timer, so that it is done now and then only."""
-        self._moved_at = now
-        self._scope.deadline = anyio.current_time() + self._patience.event_timeout * (1 + LATE)
+        if (now := time.monotonic()) > self._due:
+            patience_s = self._patience.event_timeout
+            self._due = now + patience_s * LATE
+            self._scope.deadline = self._now() + patience_s * (1 + LATE)
 
     async def finish(self) -> None:
         """Read what follows the last event, if it comes at once."""
@@ -91,35 +120,39 @@ class Reply(AsyncIterator[Batch]):
                 except httpx2.TransportError:
                     pass  # the answer is whole; how the connection ends is no matter
 
-    async def _read(self) -> bytes:
+    async def _read(self) -> None:
         try:
-            chunk = await self._chunks.__anext__()
+            self._decode(await self._chunks.__anext__())
         except StopAsyncIteration:
-            return b""
+            self._end()
         except httpx2.HTTPError as error:
             raise named(error) from error
-        self._size += len(chunk)
-        if self._size > self._patience.max_response:
-            raise ProtocolError(
-                f"the response is larger than {self._patience.max_response:,} bytes"
-            )
-        return chunk
 
-    def _decode(self, chunk: bytes) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
+    def _decode(self, chunk: bytes) -> None:
+        """What a chunk completes is ready then; what comes after the end, or trouble, is not."""
+        if self._ended or self._trouble:
+            return
+        self._size += len(chunk)
         try:
+            if self._size > self._patience.max_response:
+                most = f"{self._patience.max_response:,} bytes"
+                raise ProtocolError(f"the response is larger than {most}")
             for record in self._records.feed(chunk):
-                events += self._decoder.feed(record)
-                if events and isinstance(events[-1], ResponseEnded):
+                self._ready += self._decoder.feed(record)
+                if self._ready and isinstance(self._ready[-1], ResponseEnded):
                     self._ended = True
-                    return events
-            if not chunk:
-                if rest := self._records.rest():
-                    events += self._decoder.feed(rest)
-                events += self._decoder.end()
+                    return
         except MidstreamError as error:
             self._trouble = error
-        return events
+
+    def _end(self) -> None:
+        self._ended = True
+        try:
+            if rest := self._records.rest():
+                self._ready += self._decoder.feed(rest)
+            self._ready += self._decoder.end()
+        except MidstreamError as error:
+            self._trouble = error
 
 
 def joined(events: list[StreamEvent]) -> list[StreamEvent]:

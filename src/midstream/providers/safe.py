@@ -30,6 +30,8 @@ class Halves:
         seen: a record was read the forgiving way, so that there may be halves.
     """
 
+    __slots__ = ("_waiting", "seen")
+
     def __init__(self) -> None:
         self.seen = False
         self._waiting: dict[int, str] = {}

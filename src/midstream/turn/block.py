@@ -18,6 +18,9 @@ class Kind(Enum):
 class OpenBlock:
     """A block as it grows: fragments are kept apart and joined once."""
 
+    __slots__ = ("call", "citations", "closed", "doubt", "held_back", "id", "kind", "name",
+                 "opaque", "parts", "signature", "size", "taken")  # fmt: skip
+
     def __init__(self, kind: Kind = Kind.NEW, call_id: str = "", name: str = "") -> None:
         self.kind = kind
         self.id = call_id

@@ -81,6 +81,7 @@ class SealedCall(Struct, frozen=True):
 
 
 NO_CALLS: tuple[SealedCall, ...] = ()
+Begins = Callable[[Kind], None]
 
 
 class Turn:
@@ -88,16 +89,17 @@ class Turn:
 
     Args:
         max_arguments: the most characters that one call's arguments may have.
+        begins: told of each text, thinking and call as its first fragment comes.
     """
 
-    def __init__(self, max_arguments: int = 8 << 20) -> None:
+    def __init__(self, max_arguments: int = 8 << 20, begins: Begins | None = None) -> None:
         self.state = State.WAITING
         self.stop = StopReason.UNKNOWN
         self.stop_word = ""
         self.stop_detail = ""
         self.model = ""
         self.usage = Usage()
-        self.begun: list[Kind] = []  # of text, thinking and calls, in the order they came
+        self._begins: Begins = begins or (lambda kind: None)
         self._max_arguments = max_arguments
         self._blocks: dict[int, OpenBlock] = {}
         self._calls: dict[str, OpenBlock] = {}
@@ -125,12 +127,13 @@ class Turn:
         self, event: StreamEvent
     ) -> tuple[SealedCall, ...]:
         match event:
-            case TextDelta(index, text):
-                self._block(index, Kind.TEXT).parts.append(text)
-            case ToolInputDelta(call_id, fragment):
-                self._add_input(self._calls[call_id], fragment)
-            case ThinkingDelta(index, text):
-                self._block(index, Kind.THINKING).parts.append(text)
+            # Fragments without patterns for their fields, which would take 2,000 instructions each.
+            case TextDelta():
+                self._block(event.index, Kind.TEXT).parts.append(event.text)
+            case ToolInputDelta():
+                self._add_input(self._calls[event.id], event.json)
+            case ThinkingDelta():
+                self._block(event.index, Kind.THINKING).parts.append(event.text)
             case ThinkingSigned(index, signature):
                 self._block(index, Kind.THINKING).signature = signature
             case TextCited(index, citation):
@@ -138,7 +141,7 @@ class Turn:
             case BlockStarted(index):
                 return self._start(index, OpenBlock())
             case ToolCallStarted(index, call_id, name):
-                self.begun.append(Kind.CALL)
+                self._begins(Kind.CALL)
                 block = self._calls[call_id] = OpenBlock(Kind.CALL, call_id, name)
                 return self._start(index, block)
             case OpaqueArrived(index, opaque):
@@ -176,7 +179,7 @@ class Turn:
             if block.kind is not Kind.NEW:
                 raise ProtocolError(f"block {index} is {block.kind.value}, not {kind.value}")
             block.kind = kind
-            self.begun.append(kind)
+            self._begins(kind)
         if block.closed:
             raise ProtocolError(f"block {index} had ended")
         return block
