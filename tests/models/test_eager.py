@@ -1,6 +1,7 @@
 """Fragments are told in the call that reads them; all else waits for the run's own task."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midstream import Agent, tool
+from midstream.agent.loop import Loop
 from midstream.errors import ProtocolError
 from midstream.events import TextDelta, ThinkingDelta, ToolInputDelta
 from midstream.models.http import HttpModel
@@ -24,7 +26,7 @@ from midstream.models.reply import Reply, joined
 from midstream.providers.anthropic import AnthropicDecoder
 from midstream.providers.anthropic_request import Anthropic
 from midstream.stream import BlockEnded, BlockStarted, ResponseEnded, ResponseStopped, StreamEvent
-from tests.fakes import event, play, provider, says, start, stop, text, thinking, tool_use
+from tests.fakes import Do, event, play, provider, says, start, stop, text, thinking, tool_use
 
 BACKENDS = [
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
@@ -90,7 +92,7 @@ class Asked:
         await self._connection.send("POST", b"", nothing(), None)
         body = ResponseBody(Http1Transport(None), ("http", "here", 80), self._connection)
         with anyio.CancelScope() as scope:
-            reply = Reply(body, AnthropicDecoder(), self._patience, scope)  # type: ignore[arg-type]
+            reply = Reply(body, AnthropicDecoder(), self._patience, scope)
             try:
                 await take_all(reply, self.take)
                 await reply.finish()
@@ -244,18 +246,20 @@ def test_it_makes_no_difference_how_often(cuts: list[tuple[int, bool]]) -> None:
 @pytest.mark.parametrize("refused", [ProtocolError("block 0 had ended"), ValueError("a bug")])
 async def test_what_the_reader_raises_is_raised_in_its_task(refused: Exception) -> None:
     async with asked(start(), OPENED, refuses=refused) as answer:
+        before = list(answer.told)
         answer.comes(*map(chunked, [words("Hi"), words("Ho")]))
-        assert answer.told[-1] == TextDelta(0, "Hi")
         await anyio.wait_all_tasks_blocked()
         assert answer.error is refused
-        assert answer.told[-1] == TextDelta(0, "Hi")
+        assert answer.told == [*before, TextDelta(0, "Hi")]
 
 
-async def test_trouble_waits_until_what_came_before_it_was_told() -> None:
+@pytest.mark.parametrize("more", [[], [words("Ho")]], ids=["nothing", "more"])
+async def test_trouble_waits_until_what_came_before_it_was_told(more: list[bytes]) -> None:
     async with asked(start(), OPENED) as answer:
-        answer.comes(*map(chunked, [words("Hi") + b"data: {not JSON\n\n", words("Ho")]))
+        before = list(answer.told)
+        answer.comes(*map(chunked, [words("Hi") + b"data: {not JSON\n\n", *more]))
         await anyio.wait_all_tasks_blocked()
-        assert answer.told[-1] == TextDelta(0, "Hi")
+        assert answer.told == [*before, TextDelta(0, "Hi")]
         assert isinstance(answer.error, ProtocolError)
 
 
@@ -281,14 +285,14 @@ async def test_what_follows_the_end_of_the_answer_is_not_told() -> None:
 async def test_fragments_are_no_silence() -> None:
     """Both limits are shorter than the answer, and longer than what is between two fragments."""
 
-    gates = [anyio.Event() for _ in range(8)]
+    gates = [anyio.Event() for _ in range(15)]
     steps = [step for gate in gates for step in (gate, words("x"))]
     async with provider([start() + OPENED, *steps, CLOSED + stop("end_turn")]) as world:
-        model = HttpModel(Anthropic("m", "k"), world.url, Patience(1.0, 0.3, 0.3))
+        model = HttpModel(Anthropic("m", "k"), world.url, Patience(5.0, 1.0, 1.0))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(open_in_turn, gates)
             ended = await Agent(model).run("Hi")
-    assert (ended.outcome, ended.text, len(world.requests)) == ("completed", "x" * 8, 1)
+    assert (ended.outcome, ended.text, len(world.requests)) == ("completed", "x" * 15, 1)
 
 
 async def open_in_turn(gates: Sequence[anyio.Event]) -> None:
@@ -346,3 +350,28 @@ async def test_a_run_tells_fragments_of_every_kind_as_they_come() -> None:
                 seen.append(each.json if isinstance(each, ToolInputDelta) else each.text)
                 gates.pop(0).set()  # what comes next is written once this was read
     assert seen == ["Hm", "Hi", "{"]
+
+
+# -- what is left of it ------------------------------------------------------------------------
+
+UNKNOWN_BLOCK = [start(), words("Hi", 7)]  # the turn refuses it, in the callback
+REFUSED: dict[str, list[Any]] = {
+    "an unknown block": UNKNOWN_BLOCK,
+    "not JSON": [start() + OPENED, words("Hi"), b"data: {not JSON\n\n"],
+    "a reset": [start() + OPENED, words("Hi"), Do.RESET],
+    "a cut": [start() + OPENED, words("Hi"), Do.CUT],
+}
+
+
+@pytest.mark.parametrize("steps", [pytest.param(s, id=n) for n, s in REFUSED.items()])
+async def test_an_attempt_that_failed_does_not_keep_its_run(steps: list[Any]) -> None:
+    gc.collect()
+    gc.disable()  # what is not in a circle is gone at once
+    try:
+        async with provider(steps, says("So.")) as world:
+            ended = await world.agent().run("Hi")
+        assert (ended.outcome, ended.text) == ("completed", "So.")
+        await anyio.wait_all_tasks_blocked()
+        assert [each for each in gc.get_objects() if isinstance(each, Loop)] == []
+    finally:
+        gc.enable()

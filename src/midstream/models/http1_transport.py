@@ -7,7 +7,7 @@ it is still who speaks HTTP/2, through proxies, and on trio.
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -15,7 +15,7 @@ import anyio
 import httpx2
 from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 
-from midstream.models.http1_connection import Http1Connection
+from midstream.models.http1_connection import Http1Connection, Push
 from midstream.wire.http1 import request_head
 
 # Providers keep an idle connection for a minute and more, servers of one's own often for 5 s.
@@ -142,7 +142,7 @@ class ResponseBody(httpx2.AsyncByteStream, AsyncIterator[bytes]):
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
-    def push_to(self, push: Callable[[bytes], bool]) -> None:
+    def push_to(self, push: Push) -> None:
         """Have parts taken as they are read; see `Http1Connection`."""
         assert self._connection is not None
         self._connection.push = push

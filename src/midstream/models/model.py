@@ -19,10 +19,10 @@ class EagerBatches(AsyncIterator[Batch]):
     """Batches that need not all be waited for: to wake a task for each costs as much as to read it.
 
     Attributes:
-        take: is called with a batch of nothing but fragments as soon as that is read, in a callback
-            of the event loop, while the task that iterates goes on waiting. All other batches are
-            iterated, so that what they begin has that task's context. What `take` raises is
-            raised there as well.
+        take: is called with a batch of one fragment and nothing else as soon as that is read, in a
+            callback of the event loop, while the task that iterates goes on waiting. All other
+            batches are iterated, so that what they begin has that task's context. What `take`
+            raises is raised there as well.
     """
 
     __slots__ = ("take",)
@@ -35,8 +35,12 @@ async def take_all(batches: AsyncIterator[Batch], take: Take) -> None:
     """Have `take` called with every batch, in their order."""
     if isinstance(batches, EagerBatches):
         batches.take = take
-    async for batch in batches:
-        take(batch)
+    try:
+        async for batch in batches:
+            take(batch)
+    finally:
+        if isinstance(batches, EagerBatches):
+            batches.take = None  # who keeps the error must not keep the run
 
 
 class Connection(Protocol):

@@ -1,8 +1,7 @@
 """A response as it streams: chunks of bytes in, batches of events out."""
 
 import ssl
-import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 from itertools import groupby
 from math import inf
 from typing import Any
@@ -50,7 +49,7 @@ class Reply(EagerBatches):
 
     def __init__(
         self,
-        chunks: AsyncGenerator[bytes],
+        chunks: AsyncIterator[bytes],
         decoder: Decoder,
         patience: Patience,
         scope: anyio.CancelScope,
@@ -67,7 +66,7 @@ class Reply(EagerBatches):
         self._trouble: Exception | None = None
         self._now = clock()
         self._due = -inf
-        self._move()
+        self._move(self._now())
         if push_to := getattr(chunks, "push_to", None):
             push_to(self.feed)
 
@@ -77,13 +76,20 @@ class Reply(EagerBatches):
         if self._ready:
             # Trouble waits until what came before it has been handed out, so that how the network
             # cut the stream makes no difference.
-            self._move()
+            self._move(self._now())
             ready, self._ready = self._ready, []
             return joined(ready)
-        raise self._trouble or StopAsyncIteration
+        trouble, self._trouble, self._ended = self._trouble, None, True
+        try:
+            raise trouble or StopAsyncIteration
+        finally:
+            del trouble  # who keeps the error must not keep this reply
 
-    def feed(self, part: bytes) -> bool:
+    def feed(self, part: bytes, now: float) -> bool:
         """Decode a part in the call that has read it, while `__anext__` waits for the next one.
+
+        Args:
+            now: by the event loop's clock.
 
         Returns:
             Whether it must go on: there is something that `take` has not been told.
@@ -100,15 +106,15 @@ class Reply(EagerBatches):
         except Exception as error:  # it belongs to the task that reads, not to the event loop
             self._trouble = error
             return True
-        self._move()
+        self._move(now)
         return False
 
-    def _move(self) -> None:
+    def _move(self, now: float) -> None:
         """Move the deadline. Each time costs a timer, so that it is done now and then only."""
-        if (now := time.monotonic()) > self._due:
+        if now > self._due:
             patience_s = self._patience.event_timeout
             self._due = now + patience_s * LATE
-            self._scope.deadline = self._now() + patience_s * (1 + LATE)
+            self._scope.deadline = now + patience_s * (1 + LATE)
 
     async def finish(self) -> None:
         """Read what follows the last event, if it comes at once."""

@@ -89,7 +89,7 @@ class Turn:
 
     Args:
         max_arguments: the most characters that one call's arguments may have.
-        begins: told of each text, thinking and call as its first fragment comes.
+        begins: told of each text and thinking with its first fragment, and of each call.
     """
 
     def __init__(self, max_arguments: int = 8 << 20, begins: Begins | None = None) -> None:
@@ -127,7 +127,7 @@ class Turn:
         self, event: StreamEvent
     ) -> tuple[SealedCall, ...]:
         match event:
-            # Fragments without patterns for their fields, which would take 2,000 instructions each.
+            # Fragments without patterns for their fields, which took 2,000 instructions.
             case TextDelta():
                 self._block(event.index, Kind.TEXT).parts.append(event.text)
             case ToolInputDelta():

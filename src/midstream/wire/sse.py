@@ -62,8 +62,8 @@ class SseDecoder:
         Raises:
             ProtocolError: a record grew past `max_record`.
         """
-        # One record and nothing else, as most servers write: the generator takes 5,000 instructions
-        # more, of 93,000 that an event takes from the socket to its reader.
+        # One record and nothing else, as most servers write: the generator took 5,000 instructions
+        # more, of the 93,000 that an event took from the socket to its reader.
         usual = None if self._begun or chunk.find(b"\r") >= 0 else USUAL.fullmatch(chunk)
         if not usual or len(chunk) > self._max_record:
             return self._records(chunk)
