@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from midstream import Agent, tool
@@ -232,7 +232,6 @@ async def test_it_makes_no_difference_where_it_is_cut() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, len(BYTES) - 1), st.booleans()), max_size=40))
-@settings(deadline=None)
 def test_it_makes_no_difference_how_often(cuts: list[tuple[int, bool]]) -> None:
     places = [0, *sorted({at for at, _ in cuts}), len(BYTES)]
     parts = [BYTES[begin:end] for begin, end in pairwise(places)]
@@ -284,7 +283,6 @@ async def test_what_follows_the_end_of_the_answer_is_not_told() -> None:
 
 async def test_fragments_are_no_silence() -> None:
     """Both limits are shorter than the answer, and longer than what is between two fragments."""
-
     gates = [anyio.Event() for _ in range(15)]
     steps = [step for gate in gates for step in (gate, words("x"))]
     async with provider([start() + OPENED, *steps, CLOSED + stop("end_turn")]) as world:

@@ -28,7 +28,7 @@ from midstream.wire.sse import SseDecoder
 # the same connection; a server that never sends it is not waited for.
 LAST_BYTES_S = 0.1
 # By how much of `event_timeout` a stalled stream may be noticed late. A scope of its own for each
-# read, with a deadline to the point, takes 20 µs: as much as all the rest that an event costs.
+# read, with a deadline to the point, took 20 µs an event.
 LATE = 1 / 16
 
 TLS_HINTS = {
