@@ -137,15 +137,10 @@ async def test_a_fragment_is_told_in_the_call_that_reads_it() -> None:
             assert answer.told[-1] == TextDelta(0, said)
 
 
-async def test_fragments_that_come_together_are_told_as_one() -> None:
-    async with asked(start(), OPENED) as answer:
-        answer.comes(chunked(words("Hel") + words("lo")))
-        assert answer.told[-1] == TextDelta(0, "Hello")
-
-
 @pytest.mark.parametrize(
     ("part", "last"),
     [
+        pytest.param(words("Hel") + words("lo"), TextDelta(0, "Hello"), id="two of them, as one"),
         pytest.param(CLOSED, BlockEnded(0), id="the end of a block"),
         pytest.param(words("Hi") + CLOSED, BlockEnded(0), id="a fragment and such an end"),
         pytest.param(CLOSED + tool_use(1, "a", "pay", "{}"), BlockEnded(1), id="a call"),

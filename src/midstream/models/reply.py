@@ -3,7 +3,6 @@
 import ssl
 from collections.abc import AsyncIterator
 from itertools import groupby
-from math import inf
 from typing import Any
 
 import anyio
@@ -65,7 +64,6 @@ class Reply(EagerBatches):
         self._ended = False
         self._trouble: Exception | None = None
         self._now = clock()
-        self._due = -inf
         self._move(self._now())
         if push_to := getattr(chunks, "push_to", None):
             push_to(self.feed)
@@ -76,7 +74,8 @@ class Reply(EagerBatches):
         if self._ready:
             # Trouble waits until what came before it has been handed out, so that how the network
             # cut the stream makes no difference.
-            self._move(self._now())
+            if (now := self._now()) > self._due:
+                self._move(now)
             ready, self._ready = self._ready, []
             return joined(ready)
         trouble, self._trouble, self._ended = self._trouble, None, True
@@ -96,25 +95,25 @@ class Reply(EagerBatches):
         """
         try:
             self._decode(part)
-            if not self._ready:
+            ready = self._ready
+            if not ready:
                 return self._trouble is not None
-            ready = self._ready = joined(self._ready)
-            if not self.take or self._trouble or len(ready) > 1 or type(ready[0]) not in DELTAS:
+            if len(ready) > 1 or type(ready[0]) not in DELTAS or self._trouble or not self.take:
                 return True
             self._ready = []
             self.take(ready)
         except Exception as error:  # it belongs to the task that reads, not to the event loop
             self._trouble = error
             return True
-        self._move(now)
+        if now > self._due:
+            self._move(now)
         return False
 
     def _move(self, now: float) -> None:
-        """Move the deadline. Each time costs a timer, so that it is done now and then only."""
-        if now > self._due:
-            patience_s = self._patience.event_timeout
-            self._due = now + patience_s * LATE
-            self._scope.deadline = now + patience_s * (1 + LATE)
+        """Move the deadline. Each time costs a timer: it is done when it is `_due`, no oftener."""
+        patience_s = self._patience.event_timeout
+        self._due = now + patience_s * LATE
+        self._scope.deadline = now + patience_s * (1 + LATE)
 
     async def finish(self) -> None:
         """Read what follows the last event, if it comes at once."""
@@ -145,7 +144,7 @@ class Reply(EagerBatches):
                 raise ProtocolError(f"the response is larger than {most}")
             for record in self._records.feed(chunk):
                 self._ready += self._decoder.feed(record)
-                if self._ready and isinstance(self._ready[-1], ResponseEnded):
+                if self._ready and type(self._ready[-1]) is ResponseEnded:
                     self._ended = True
                     return
         except MidstreamError as error:

@@ -79,7 +79,7 @@ class ResponseDecoder:
         Raises:
             ProtocolError: the bytes are no response, or larger than a response may be.
         """
-        if self._state is Body.HEAD:
+        if not self.head:
             data = self._read_head(data)
         match self._state:
             case Body.CHUNKED:
@@ -187,9 +187,11 @@ class ResponseDecoder:
         """A chunk that came whole and alone, as most servers write: 1,800 instructions less."""
         if self._held or self._size is NEXT_SIZE:  # within a chunk, or a line
             return b""
-        found = FIRST_SIZE.match(data)
-        whole = found and found.end() + int(found[1], 16) + 2 == len(data)
-        return data[found.end() : -2] if found and whole and data.endswith(b"\r\n") else b""
+        if found := FIRST_SIZE.match(data):
+            begin = found.end()
+            if begin + int(found[1], 16) + 2 == len(data) and data.endswith(b"\r\n"):
+                return data[begin:-2]
+        return b""
 
     def _chunks(self, data: bytes) -> bytes:
         if self._held:
