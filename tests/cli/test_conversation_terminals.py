@@ -10,8 +10,8 @@ import pytest
 
 from midstream.faces.terminal.markdown import rendered
 from midstream.simulator import Reply, Scenario, call, say, think
-from tests.cli.talking import LONG, Start, document, known, last_words, look_of, slowly, talk
-from tests.cli.tmux import Tmux, command, needs_tmux, started, terminal
+from tests.cli.talking import LONG, Start, document, last_words, look_of, slowly, talk
+from tests.cli.tmux import Tmux, needs_tmux, terminal
 from tests.faces.terminal.lines import SGR
 
 pytestmark = needs_tmux
@@ -232,52 +232,3 @@ def test_a_tiny_terminal_is_no_trouble(
         tmux.wait_for(lambda screen: "Theend." in compact([screen]))  # it may stand in two columns
         tmux.press("C-d")
         assert tmux.wait_for_end() == 0
-
-
-def test_what_was_put_to_sleep_wakes_up_as_it_was(tmp_path: Path, simulator: Start) -> None:
-    sim = simulator([Reply([say("Yes.")])])
-    options, keys = known(tmp_path, sim), {"ANTHROPIC_API_KEY": "any"}
-    (tmp_path / "run").write_text(command(*options, folder=tmp_path, variables=keys))
-    with started("PS1='$ ' sh -i", tmp_path) as tmux:
-        tmux.say("sh run")
-        tmux.wait_for("\n›")
-        tmux.type("some words")
-        tmux.wait_for("› some words")
-        tmux.press("C-z", "C-z")  # once is enough
-        tmux.wait_for("Stopped")
-        assert "› some words" not in tmux.screen
-        tmux.say("stty -a > modes")
-        tmux.say("fg")
-        tmux.wait_for("› some words\nanthropic:")
-        tmux.paste("\nand more")  # is marked as pasted again
-        tmux.wait_for("› some words\n  and more")
-        assert "Stopped" in tmux.screen  # nothing of the shell's is written over
-        tmux.press("Enter")
-        tmux.wait_for("Yes.")
-    assert not {"-echo", "-icanon"} & set((tmp_path / "modes").read_text().split())
-
-
-def stopped(times: int, screen: str) -> bool:
-    return screen.count("Stopped") == times
-
-
-def test_what_moves_stands_once_on_the_screen_when_it_wakes_up(
-    tmp_path: Path, simulator: Start
-) -> None:
-    sim = simulator([Reply([call("look", place="here")]), Reply([say("Yes.")])])
-    options, keys = known(tmp_path, sim), {"ANTHROPIC_API_KEY": "any"}
-    (tmp_path / "run").write_text(command(*options, folder=tmp_path, variables=keys))
-    with started("PS1='$ ' sh -i", tmp_path, (80, 60)) as tmux:
-        tmux.say("sh run")
-        tmux.wait_for("\n›")
-        tmux.say("Look.")
-        for n in range(1, 6):
-            tmux.wait_for("half of it")
-            tmux.press("C-z")
-            tmux.wait_for(partial(stopped, n))
-            assert "half of it" not in tmux.screen
-            tmux.say("fg")
-        tmux.wait_for("half of it")
-        (tmp_path / "go").touch()
-        tmux.wait_for("Yes.")
-        assert "half of it" not in "\n".join(tmux.lines)

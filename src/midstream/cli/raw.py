@@ -23,7 +23,7 @@ class Lent:
         keys, terminal: the numbers of the files that are read and written.
 
     Attributes:
-        awake: called when the program goes on after it was put to sleep; by then others have
+        awake: called when the program goes on after others have put it to sleep; by then they have
             written to the terminal.
     """
 
@@ -79,13 +79,19 @@ class Lent:
         """Give it back, and stop until the shell lets the program go on."""
         self._taken = termios.tcgetattr(self.keys)
         self.give_back()
+        # Who called this knows of it: the signal might tell of it late, behind the first new frame.
+        handler = signal.signal(signal.SIGCONT, signal.SIG_DFL)
         os.kill(0, signal.SIGTSTP)
-        self.woken()  # which nobody has stopped, if there is no shell
+        signal.signal(signal.SIGCONT, handler)
+        self._take_again()
 
     def woken(self, *of_a_signal: object) -> None:
+        self._take_again()
+        self.awake()
+
+    def _take_again(self) -> None:
         with suppress(OSError, termios.error):  # it is gone
             self.take()
-        self.awake()
 
 
 @contextmanager
