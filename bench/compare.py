@@ -162,7 +162,8 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     some = f"midstream beside these alone: {', '.join(PEERS)}"
-    rounds = "so many of each measure, instead of 1 to 7; whoever fails or is slow is asked once"
+    most = max(each.rounds for each in MEASURES.values())
+    rounds = f"so many of each, instead of 1 to {most}; whoever fails or is slow is asked once"
     file = "write the figures there after each measure, for bench/report.py and bench/plots.py"
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer rounds, shorter streams, fewer at once")

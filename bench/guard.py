@@ -32,17 +32,18 @@ if TYPE_CHECKING:
 
 
 class Way(NamedTuple):
-    """How deltas come: on which wire, of what, and how many bytes at a time (0: an event each)."""
+    """How deltas come: on which wire, of what, and how many events at a time (0: by 64 KB)."""
 
     wire: str
     kind: str = "text"
-    size: int = 1 << 16
+    events: int = 0
 
 
 RECORD = Path(__file__).with_name("guard.json")
 WAYS = {
     "at once": Way("messages"),
-    "one event a write": Way("messages", size=0),
+    "one event a write": Way("messages", events=1),
+    "two": Way("messages", events=2),
     "arguments, at once": Way("messages", "tool"),
     "Chat, at once": Way("chat"),
     "Responses, at once": Way("responses"),
@@ -141,12 +142,13 @@ def reads(way: Way, reply: Reply) -> Iterator[bytes]:
     """A response, cut as it comes."""
     told = events(WIRES[way.wire](reply))
     lines = [HEAD, *(b"%x\r\n%b\r\n" % (len(event), event) for event in told), b"0\r\n\r\n"]
-    if not way.size:
-        yield from lines
+    if way.events:
+        for at in range(0, len(lines), way.events):
+            yield b"".join(lines[at : at + way.events])
         return
     data = b"".join(lines)
-    for at in range(0, len(data), way.size):
-        yield data[at : at + way.size]
+    for at in range(0, len(data), 1 << 16):
+        yield data[at : at + (1 << 16)]
 
 
 # -- what is counted ---------------------------------------------------------------------------

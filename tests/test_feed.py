@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from midstream.concurrency import Bell
 from midstream.errors import EventsGone
 from midstream.events import (
     Delta,
@@ -437,3 +438,20 @@ async def test_a_reader_that_gives_up_waiting_leaves_nothing_behind() -> None:
     gc.collect()
     waiting = [each for each in gc.get_objects() if isinstance(each, asyncio.Future)]
     assert len([each for each in waiting if not each.done() or each.cancelled()]) < 20
+
+
+async def test_whoever_waits_for_a_bell_hears_it() -> None:
+    bell, woken = Bell(), list[str]()
+
+    async def wait(name: str) -> None:
+        await bell.wait()
+        woken.append(name)
+
+    async with anyio.create_task_group() as tasks:
+        for name in "abc":
+            tasks.start_soon(wait, name)
+        await anyio.wait_all_tasks_blocked()
+        bell.ring()
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert sorted(woken) == ["a", "b", "c"]

@@ -86,13 +86,10 @@ class Bell:
         if not self._loop:
             self._event = self._event or anyio.Event()
             return self._event.wait()
-        # What `create_future` makes, on uvloop too: its call took 800 instructions.
-        waiter: asyncio.Future[None] = asyncio.Future(loop=self._loop)
+        waiter = self._loop.create_future()
         if self._waiting:  # who polls leaves one behind each time
-            others = (each for each in self._waiting if not each.done())
-            self._waiting = (*others, waiter)
-        else:
-            self._waiting = (waiter,)
+            self._waiting = tuple(each for each in self._waiting if not each.done())
+        self._waiting = (*self._waiting, waiter)
         return waiter
 
     def ring(self) -> None:

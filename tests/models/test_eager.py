@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ from midstream import Agent, tool
 from midstream.agent.loop import Loop
 from midstream.errors import ProtocolError
 from midstream.events import TextDelta, ThinkingDelta, ToolInputDelta
+from midstream.messages import Message, ModelRequest, Text
 from midstream.models.http import HttpModel
 from midstream.models.http1_connection import Http1Connection
 from midstream.models.http1_transport import Http1Transport, ResponseBody
@@ -137,10 +139,29 @@ async def test_a_fragment_is_told_in_the_call_that_reads_it() -> None:
             assert answer.told[-1] == TextDelta(0, said)
 
 
+async def test_fragments_that_come_together_are_told_as_one() -> None:
+    async with asked(start(), OPENED) as answer:
+        answer.comes(chunked(words("Hel") + words("lo")))
+        assert answer.told[-1] == TextDelta(0, "Hello")
+
+
+async def test_who_takes_no_fragments_iterates_them() -> None:
+    gate, told = anyio.Event(), list[StreamEvent]()
+    answer = [start() + OPENED, words("Hel"), gate, words("lo"), CLOSED + stop("end_turn")]
+    async with provider(answer) as world:
+        model = HttpModel(Anthropic("m", "k"), world.url)
+        request = ModelRequest("m", (Message("user", (Text("Hi"),)),))
+        async with model.connect() as connection, connection.ask(request) as batches:
+            async for batch in batches:
+                told += batch
+                if batch[-1] == TextDelta(0, "Hel"):
+                    gate.set()
+    assert [each.text for each in joined(told) if isinstance(each, TextDelta)] == ["Hello"]
+
+
 @pytest.mark.parametrize(
     ("part", "last"),
     [
-        pytest.param(words("Hel") + words("lo"), TextDelta(0, "Hello"), id="two of them, as one"),
         pytest.param(CLOSED, BlockEnded(0), id="the end of a block"),
         pytest.param(words("Hi") + CLOSED, BlockEnded(0), id="a fragment and such an end"),
         pytest.param(CLOSED + tool_use(1, "a", "pay", "{}"), BlockEnded(1), id="a call"),
@@ -276,8 +297,10 @@ async def test_what_follows_the_end_of_the_answer_is_not_told() -> None:
         assert ResponseStopped in map(type, answer.told)
 
 
-async def test_fragments_are_no_silence() -> None:
+@pytest.mark.parametrize("transport", ["own", "httpx2"])
+async def test_fragments_are_no_silence(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both limits are shorter than the answer, and longer than what is between two fragments."""
+    monkeypatch.setenv("MIDSTREAM_TRANSPORT", transport)
     gates = [anyio.Event() for _ in range(15)]
     steps = [step for gate in gates for step in (gate, words("x"))]
     async with provider([start() + OPENED, *steps, CLOSED + stop("end_turn")]) as world:
@@ -286,6 +309,29 @@ async def test_fragments_are_no_silence() -> None:
             tasks.start_soon(open_in_turn, gates)
             ended = await Agent(model).run("Hi")
     assert (ended.outcome, ended.text, len(world.requests)) == ("completed", "x" * 15, 1)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(words("Hi"), id="a fragment"),
+        pytest.param(words("H") + words("i"), id="two"),
+        pytest.param(words("Hi") + CLOSED, id="a fragment and the end of its block"),
+    ],
+)
+async def test_what_came_while_the_event_loop_stood_still_was_in_time(part: bytes) -> None:
+    """The part is read, and the limit passes, in one turn of the event loop."""
+    loop, read = asyncio.get_running_loop(), anyio.Event()
+    async with asked(start(), OPENED, patience=Patience(event_timeout=0.2)) as answer:
+        loop.call_later(0.01, answer.comes, chunked(part))
+        loop.call_later(0.01, read.set)
+        time.sleep(0.4)  # noqa: ASYNC251 - it is what stands still
+        await read.wait()
+        await anyio.wait_all_tasks_blocked()
+        answer.comes(chunked(CLOSED + stop("end_turn")), b"0\r\n\r\n")
+        await anyio.wait_all_tasks_blocked()
+        assert TextDelta(0, "Hi") in answer.told
+        assert answer.over
 
 
 async def open_in_turn(gates: Sequence[anyio.Event]) -> None:

@@ -29,7 +29,7 @@ class Http1Connection(asyncio.Protocol):
     Attributes:
         push: takes a part of the body, and the time, in the callback that has read it, if the task
             waits for one, and returns whether to wake that task; `read` then returns no bytes.
-            To wake it for each took 18,000 of 114,000 instructions.
+            To wake it for each would take half as much again (36,000 instructions).
     """
 
     __slots__ = ("_decoder", "_heard", "_loop", "_parts", "_patience", "_released", "_stuck",

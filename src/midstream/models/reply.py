@@ -77,7 +77,7 @@ class Reply(EagerBatches):
             if (now := self._now()) > self._due:
                 self._move(now)
             ready, self._ready = self._ready, []
-            return joined(ready)
+            return joined(ready) if len(ready) > 1 else ready
         trouble, self._trouble, self._ended = self._trouble, None, True
         try:
             raise trouble or StopAsyncIteration
@@ -98,6 +98,10 @@ class Reply(EagerBatches):
             ready = self._ready
             if not ready:
                 return self._trouble is not None
+            if now > self._due:  # before the task is woken: it may have passed meanwhile
+                self._move(now)
+            if len(ready) > 1:
+                ready = self._ready = joined(ready)
             if len(ready) > 1 or type(ready[0]) not in DELTAS or self._trouble or not self.take:
                 return True
             self._ready = []
@@ -105,12 +109,10 @@ class Reply(EagerBatches):
         except Exception as error:  # it belongs to the task that reads, not to the event loop
             self._trouble = error
             return True
-        if now > self._due:
-            self._move(now)
         return False
 
     def _move(self, now: float) -> None:
-        """Move the deadline. Each time costs a timer: it is done when it is `_due`, no oftener."""
+        """Move the deadline. Each time costs a timer: to be called when it is `_due`."""
         patience_s = self._patience.event_timeout
         self._due = now + patience_s * LATE
         self._scope.deadline = now + patience_s * (1 + LATE)
@@ -165,8 +167,6 @@ def joined(events: list[StreamEvent]) -> list[StreamEvent]:
 
     They came together, so that nobody has to wait for it, and all that comes after has less to do.
     """
-    if len(events) == 1:
-        return events
     made: list[StreamEvent] = []
     for place, neighbours in groupby(events, place_of):
         if place is None:
