@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,12 @@ def arguments() -> argparse.Namespace:
     add("--peers", nargs="+", choices=PEERS, default=PEERS, metavar="PEER", help=some)
     add("--rounds", type=at_least_one, metavar="N", help=rounds)
     add("--json", type=Path, metavar="FILE", help=file)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if find_spec("midstream") is None:
+        parser.error(f"{sys.executable} has no midstream: make .venv/dev, then .venv/bin/python")
+    if options.json and not options.json.parent.is_dir():
+        parser.error(f"there is no folder {options.json.parent}")
+    return options
 
 
 def main() -> None:
@@ -197,4 +203,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

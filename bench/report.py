@@ -261,7 +261,10 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--write", type=Path, metavar="PAGE")
     options = parser.parse_args()
-    results = json.loads(options.file.read_text())
+    try:
+        results = json.loads(options.file.read_text())
+    except (OSError, ValueError) as error:
+        parser.error(f"{options.file} has no figures of bench/compare.py: {error}")
     if options.write:
         options.write.write_text(written(options.write.read_text(), results))
     else:

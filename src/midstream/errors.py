@@ -56,6 +56,7 @@ class StreamError(MidstreamError):
 
     kind: ClassVar[str] = "stream_error"
     retryable = True
+    request_id: str | None = None  # as that of ProviderError, if the answer's head had it
 
 
 class StreamInterrupted(StreamError):

@@ -329,6 +329,16 @@ async def test_a_new_one_that_is_closed_is_not_asked_again() -> None:
         assert len(server.guests) == 2
 
 
+async def test_what_is_no_http_is_told_by_its_first_bytes() -> None:
+    async def conduct(guest: Guest) -> None:
+        await guest.request()
+        await guest.say(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+    async with serving(conduct) as server, client() as http:
+        with pytest.raises(httpx2.RemoteProtocolError, match=r"not an HTTP/1.1 response: b'SSH-2"):
+            await http.post(server.url, content=b"x")
+
+
 async def test_one_that_was_kept_is_not_asked_again_once_a_byte_of_its_answer_came() -> None:
     async def conduct(guest: Guest) -> None:
         await guest.request()

@@ -17,6 +17,7 @@ from anyio.abc import AnyByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
 
 from midstream import Agent, tool
+from midstream.errors import ConfigurationError
 from midstream.events import TextDelta, ThinkingDelta, ToolFinished, ToolInputDelta
 from midstream.models.http import HttpModel
 from midstream.models.http1_transport import Http1Transport
@@ -68,11 +69,11 @@ def test_what_is_on_this_machine_is_asked_without_a_proxy(monkeypatch: pytest.Mo
     assert proxy_for(THERE) == "http://proxy.example:3128"
 
 
-async def test_a_transport_that_there_is_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transport_that_there_is_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIDSTREAM_TRANSPORT", "aiohttp")
-    ended = await Agent("anthropic:m", api_key="k", base_url=THERE).run("Hi")
-    assert ended.error is not None
-    assert ended.error.message == 'MIDSTREAM_TRANSPORT is "own" or "httpx2", not \'aiohttp\''
+    with pytest.raises(ConfigurationError) as told:
+        Agent("anthropic:m", api_key="k", base_url=THERE)
+    assert str(told.value) == 'MIDSTREAM_TRANSPORT is "own" or "httpx2", not \'aiohttp\''
 
 
 async def test_a_run_goes_through_either(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,8 +50,9 @@ SHORT_S = 0.4
 class World:
     """A run of an agent that pays, against a scenario with faults."""
 
-    def __init__(self, *faults: AnyFault) -> None:
+    def __init__(self, *faults: AnyFault, max_attempts: int = 5) -> None:
         self.faults = faults
+        self.max_attempts = max_attempts
         self.paid: list[int] = []
         self.events: list[RunEvent] = []
 
@@ -66,7 +67,8 @@ class World:
             async with simulator(scenario) as sim:
                 agent = Agent(
                     "anthropic:m", [pay], api_key="k", base_url=sim.url,
-                    byte_timeout=SHORT_S, event_timeout=2 * SHORT_S, backoff=Backoff(base_s=0.0),
+                    byte_timeout=SHORT_S, event_timeout=2 * SHORT_S,
+                    backoff=Backoff(self.max_attempts, base_s=0.0),
                 )  # fmt: skip
                 async with agent.run("Pay 5.") as run:
                     self.events = [each async for each in run]
@@ -178,6 +180,29 @@ async def test_what_is_broken_is_discarded_and_asked_for_again(fault: AnyFault, 
     assert why in world.reasons
     assert (world.attempts, world.paid, sim.refusals) == (3, [5], [])
     assert sim.requests[0] == sim.requests[1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "number"),
+    [
+        (Cut(event=5), "req_sim_000001"),
+        (Stall(event=5), "req_sim_000001"),
+        (Stall(event=5, ping_s=0.05), "req_sim_000001"),
+        (Error(5), "req_sim_000001"),
+        (Flip(-3), "req_sim_000001"),
+        (Drop("message_stop"), "req_sim_000001"),
+        (Page(), "req_sim_000001"),
+        (Stall(), None),  # before the head
+    ],
+    ids=repr,
+)
+async def test_what_broke_off_has_the_number_that_its_head_gave(
+    fault: AnyFault, number: str | None
+) -> None:
+    world = World(fault, max_attempts=1)
+    await world.play()
+    assert world.ended.error is not None
+    assert world.ended.error.request_id == number
 
 
 async def test_a_cut_at_any_event_costs_an_attempt_and_no_payment() -> None:

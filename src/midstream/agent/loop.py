@@ -222,7 +222,7 @@ class Loop:
         async with connection.ask(request) as batches:
             await take_all(batches, self._take)
             clock.stop()
-        turn.check_whole()
+            turn.check_whole()
 
     def _take(self, batch: Batch) -> None:
         for event in batch:

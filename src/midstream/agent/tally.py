@@ -228,7 +228,9 @@ def run_error(error: MidstreamError) -> RunError:
     match error:
         case ProviderError(kind=kind, status=status, request_id=request_id):
             return RunError(kind, str(error), status, request_id)
-        case StreamError(kind=kind) | SessionError(kind=kind):
+        case StreamError(kind=kind, request_id=request_id):
+            return RunError(kind, str(error), None, request_id)
+        case SessionError(kind=kind):
             return RunError(kind, str(error))
         case NotCompacted():
             return RunError("not_compacted", str(error))

@@ -10,13 +10,20 @@ import anyio
 import httpx2
 import msgspec
 
-from midstream.errors import ConfigurationError, MidstreamError, ProtocolError, StreamStalled
+from midstream.errors import (
+    ConfigurationError,
+    MidstreamError,
+    ProtocolError,
+    ProviderError,
+    StreamError,
+    StreamStalled,
+)
 from midstream.messages import ModelRequest
 from midstream.models.model import Batch, Patience
 from midstream.models.reply import Reply, named
 from midstream.models.transport import is_local, own_transport, proxy_for
 from midstream.providers.provider import HttpRequest, Provider
-from midstream.providers.refusals import refusal_in_stream
+from midstream.providers.refusals import refusal_in_stream, request_id_of
 from midstream.secrets.names import address, in_url
 from midstream.secrets.secrets import Secrets
 from midstream.wire.json import clean, is_object
@@ -120,9 +127,10 @@ class HttpConnection:
         """
         if self._client.is_closed:
             raise ConfigurationError("the agent was left while its run went on")
-        question = self._provider.request(request)
+        question, request_id = self._provider.request(request), None
         try:
             async with self._open(question) as response:
+                request_id = request_id_of(response.headers)
                 await self._check(response)
                 with anyio.CancelScope() as scope:
                     async with aclosing(chunks_of(response)) as chunks:
@@ -134,6 +142,8 @@ class HttpConnection:
                     raise StreamStalled(f"no event for {limit}, only signs of life")
         except MidstreamError as error:  # also of who reads it: servers quote the key they refuse
             error.args = tuple(self._secrets.strings(list(error.args)))
+            if isinstance(error, StreamError | ProviderError):
+                error.request_id = error.request_id or request_id
             raise
 
     @asynccontextmanager

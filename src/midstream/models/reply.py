@@ -195,7 +195,7 @@ def named(error: Exception, where: str = "") -> MidstreamError:
     """
     words = str(error) or type(error).__name__
     if isinstance(error, httpx2.TimeoutException):
-        return StreamStalled(f"no byte came in time ({type(error).__name__})")
+        return StreamStalled(f"no byte came in time ({words})")
     if isinstance(error, httpx2.ConnectError) and (tls := tls_error(error)):
         hints = [hint for sign, hint in TLS_HINTS.items() if sign in str(tls)]
         return ConfigurationError("".join((f"no secure connection{where}: {tls}", *hints)))

@@ -94,9 +94,10 @@ def model_at(
         provider: what the server is called; what only it understands goes back to it alone.
 
     Raises:
-        ConfigurationError: it has no address, or no key.
+        ConfigurationError: it has no address, or no key, or is to be asked by an unknown transport.
     """
     from midstream.models.http import HttpModel
+    from midstream.models.transport import wanted
 
     if endpoint.wire not in get_args(Wire):
         raise ConfigurationError(f"a wire is one of {', '.join(get_args(Wire))}")
@@ -104,6 +105,7 @@ def model_at(
     if not url and endpoint.url_variables:
         raise ConfigurationError(f"no address for {provider}: set {endpoint.url_variables[0]}")
     check_url(url)
+    wanted()  # so that a wrong setting is told before anything is asked
     key = _key(endpoint, provider or url, api_key)
     spoken = speaker(endpoint, name, key, provider or endpoint.wire)
     model = HttpModel(spoken, url, patience)

@@ -30,12 +30,21 @@ def is_httpx2s(base_url: str) -> bool:
     """Whether an address is asked by httpx2's transport, on whatever event loop.
 
     Raises:
-        ConfigurationError: the setting has another value than "own" or "httpx2".
+        ConfigurationError: as `wanted` does.
     """
-    wanted = os.environ.get(SETTING) or "own"
-    if wanted not in ("own", "httpx2"):
-        raise ConfigurationError(f'{SETTING} is "own" or "httpx2", not {wanted!r}')
-    return wanted == "httpx2" or bool(proxy_for(base_url))
+    return wanted() == "httpx2" or bool(proxy_for(base_url))
+
+
+def wanted() -> str:
+    """Whose transport the environment asks for.
+
+    Raises:
+        ConfigurationError: it says something else than "own" or "httpx2".
+    """
+    whose = os.environ.get(SETTING) or "own"
+    if whose not in ("own", "httpx2"):
+        raise ConfigurationError(f'{SETTING} is "own" or "httpx2", not {whose!r}')
+    return whose
 
 
 def proxy_for(base_url: str) -> str:

@@ -69,10 +69,15 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ProviderErr
         message or _plain(body) or f"HTTP status {status}",
         kind=kind or f"http_{status}",
         status=status,
-        request_id=headers.get("request-id") or headers.get("x-request-id") or in_body,
+        request_id=request_id_of(headers) or in_body,
         retryable=retryable,
         retry_after_s=advice,
     )
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """What to quote to the provider's support."""
+    return headers.get("request-id") or headers.get("x-request-id")
 
 
 def refusal_in_stream(error: dict[str, Any], request_id: str | None = None) -> ProviderError:

@@ -105,10 +105,13 @@ class ResponseDecoder:
         self.reusable = False
         if self._state is Body.UNTIL_CLOSED:
             self._finish()
-        if not self.ended:
-            begun = self.head or self._held
-            where = f"in the middle of {self._state.value}" if begun else "without an answer"
-            raise ProtocolError(f"the server closed the connection {where}")
+        if self.ended:
+            return
+        if not self.head and not self._held.startswith(b"HTTP/"[: len(self._held)]):
+            raise ProtocolError(f"not an HTTP/1.1 response: {bytes(self._held[:80])!r}")
+        begun = self.head or self._held
+        where = f"in the middle of {self._state.value}" if begun else "without an answer"
+        raise ProtocolError(f"the server closed the connection {where}")
 
     def _finish(self) -> None:  # a property for `ended` took 1,500 instructions a read
         self._state, self.ended = Body.ENDED, True
