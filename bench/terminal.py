@@ -66,14 +66,16 @@ def under_tmux(
     command = ["env", *env, sys.executable, *program]
     window = ["new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS)]
     subprocess.run([*tmux, *window, *command], check=True)
-    subprocess.run([*tmux, "pipe-pane", f"wc -c > {written}"], check=True)
+    subprocess.run([*tmux, "pipe-pane", f"wc -c > {written}"], check=False)  # it may be over
     deadline = time.monotonic() + 4 * seconds + 60
-    while not result.exists() or not result.read_text():
-        if time.monotonic() > deadline:
-            break
+    alive = True
+    while alive and time.monotonic() < deadline and not (result.exists() and result.read_text()):
         time.sleep(0.5)
-    subprocess.run([*tmux, "kill-server"], check=False)
+        alive = subprocess.run([*tmux, "has-session"], capture_output=True).returncode == 0
+    subprocess.run([*tmux, "kill-server"], capture_output=True, check=False)
     time.sleep(0.2)
+    if not (alive or result.exists()):
+        sys.exit(f"{' '.join(program)} ended without figures; run it by hand to see why")
     took: dict[str, float] = json.loads(result.read_text()) if result.exists() else {}
     return took | {"bytes": int(written.read_text() or 0) if written.exists() else 0}
 

@@ -200,10 +200,7 @@ class Keys:
 
     def nothing(self) -> None: ...
 
-    enter = queue = escape = ctrl_c = ctrl_d = reasoning = nothing
-
-    def answer(self, key: str) -> bool:
-        return False
+    enter = queue = escape = ctrl_c = ctrl_d = reasoning = sleep = nothing
 
 
 async def rich(tokens: AsyncIterator[str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.cli.tmux import needs_tmux
 from tests.conftest import missing
 
 BENCH = Path(__file__).parent.parent / "bench"
@@ -243,6 +244,32 @@ def test_less_than_one_round_is_an_error(rounds: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "argument --rounds" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["compare.py", "--json", "/nowhere/x.json"], "there is no folder /nowhere"),
+        (["report.py", "/nowhere.json"], "/nowhere.json has no figures of bench/compare.py"),
+        (["report.py", str(SOURCE)], "replay.c has no figures of bench/compare.py"),
+    ],
+)
+def test_what_cannot_work_is_told_before_anything_is_measured(
+    command: list[str], words: str
+) -> None:
+    script, *given = command
+    done = subprocess.run(
+        [sys.executable, str(BENCH / script), *given], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
+@needs_tmux
+def test_the_conversation_and_its_face_are_measured_on_a_terminal() -> None:
+    found = json.loads(told("terminal.py", "--json", "--tokens", "100", "ours", "midstream"))
+    assert list(found) == ["ours", "midstream"]
+    assert all(each["cpu_s"] > 0 and each["bytes"] > 1000 for each in found.values())
 
 
 # -- the guard ---------------------------------------------------------------------------------
