@@ -53,8 +53,8 @@ def shown(name: str, tokens: list[str], per_second: float, folder: Path) -> dict
         program = [str(HERE / "terminal_programs.py"), name, str(result), str(len(tokens))]
         return under_tmux([*program, str(per_second)], result, written, seconds)
     with serving({"stream": stream(tokens, per_second, seconds + 1)}) as server:
-        program = ["-m", "midstream", "-m", "anthropic:m", "--base-url", server.url("stream")]
-        program += ["--no-session", "-t", str(HERE / "terminal_probe.py"), "Go"]
+        program = ["-m", "midstream", "chat", "-m", "anthropic:m", "--no-session", "Go"]
+        program += ["--base-url", server.url("stream"), "-t", str(HERE / "terminal_probe.py")]
         return under_tmux(program, result, written, seconds, ANTHROPIC_API_KEY="k")
 
 
