@@ -21,7 +21,7 @@ from time import monotonic
 
 ROOT = Path(__file__).parent.parent.parent
 TABLE = Path(__file__).with_name("mutants.txt")
-LIMIT_S = 120.0
+LIMIT_S = 120.0  # for each file of tests
 PYTEST = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
 FAILED = re.compile(r"^(?:FAILED|ERROR) \S*?(\w+\.py::[\w:]+)", re.MULTILINE)
 
@@ -111,7 +111,7 @@ class Copy:
         Raises:
             RuntimeError: they could not be run.
         """
-        began = monotonic()
+        began, limit_s = monotonic(), LIMIT_S * len(tests)
         process = subprocess.Popen(
             [sys.executable, *PYTEST, *tests],
             cwd=self._folder,
@@ -126,11 +126,11 @@ class Copy:
             start_new_session=True,
         )  # fmt: skip
         try:
-            output, _ = process.communicate(timeout=LIMIT_S)
+            output, _ = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            return Verdict(f"a hang: stopped after {LIMIT_S:g} s", monotonic() - began)
+            return Verdict(f"a hang: stopped after {limit_s:g} s", monotonic() - began)
         failed = FAILED.search(output)
         if process.returncode not in (0, 1) or bool(failed) != bool(process.returncode):
             raise RuntimeError(f"pytest ended with {process.returncode}:\n{output[-4000:]}")
