@@ -87,7 +87,7 @@ class SseDecoder:
             yield from self._by_line(chunk[at:])
 
     def _by_line(self, chunk: bytes) -> Iterator[SseRecord]:
-        for line in self._lines(chunk) if chunk else ():
+        for line in self._lines(chunk):
             if line:
                 self._check_size(len(line))
                 self._field(line)
