@@ -131,7 +131,7 @@ Measure midstream beside its peers, in turns, and print tables of the medians of
 
 midstream always takes part. Each peer has a virtual environment of its own in bench/.venvs, which
 is installed when it is first needed (all of them in about a minute); `sockets` has the raw readers.
-On two cores a whole run takes about 40 minutes, a quick one about 15. How far it is, and the
+On two cores a whole run takes about 45 minutes, a quick one about 15. How far it is, and the
 figures of each round, go to stderr.
 """
 EXAMPLE = """\

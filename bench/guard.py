@@ -49,6 +49,7 @@ WAYS = {
     "Responses, at once": Way("responses"),
 }
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+AT_ONCE = 1 << 16  # bytes
 SHORT, LONG = 100, 2100
 MOST = 1.05
 MOST_ELSEWHERE = 1.3  # with another Python, which has a budget of its own only once it is recorded
@@ -147,8 +148,8 @@ def reads(way: Way, reply: Reply) -> Iterator[bytes]:
             yield b"".join(lines[at : at + way.events])
         return
     data = b"".join(lines)
-    for at in range(0, len(data), 1 << 16):
-        yield data[at : at + (1 << 16)]
+    for at in range(0, len(data), AT_ONCE):
+        yield data[at : at + AT_ONCE]
 
 
 # -- what is counted ---------------------------------------------------------------------------
